@@ -1,0 +1,122 @@
+/**
+ * A bundle: all manifests of a tenant as one immutable, content-addressed value. Files become this when they are
+ * applied; a run pins the hash of the bundle that it started with. Nothing in it depends on the machine: `${NAME}` in a
+ * tool source is filled in by the tools service from its own environment (`TUTTI_VAR_NAME`) at the moment of the call.
+ */
+import { z } from 'zod';
+import { EffectKind, JsonSchema } from './chat.ts';
+import { Name } from './ids.ts';
+import { RunLimits } from './limits.ts';
+
+export const Strategy = z.enum(['direct', 'react', 'plan', 'auto']);
+export type Strategy = z.infer<typeof Strategy>;
+
+export const AgentManifest = z.strictObject({
+  name: Name,
+  description: z.string().default(''),
+  strategy: Strategy.default('auto'),
+  /** The system prompt as text (in files: a path, read when applied). */
+  instructions: z.string(),
+  /** A model's or route's name, or `auto`. */
+  model: z.string().default('auto'),
+  /** Tool names; `*` at the end matches any rest. */
+  tools: z.array(z.string()).default([]),
+  /** Collections that ground this agent. */
+  knowledge: z.array(Name).default([]),
+  /** Short statements that hold for every run (`The office is in Berlin`). */
+  facts: z.array(z.string()).default([]),
+  limits: RunLimits.partial().default({}),
+  timeZone: z.string().default('UTC'),
+});
+export type AgentManifest = z.infer<typeof AgentManifest>;
+
+/** What the bundle says of one tool beyond what its source says. */
+export const ToolOverride = z.strictObject({
+  effect: EffectKind.optional(),
+  description: z.string().optional(),
+  /** How to ask whether a call's effect happened: a pure tool of the same source. */
+  probe: z
+    .strictObject({
+      tool: z.string(),
+      /** Argument name → where its value comes from: `$idempotencyKey` or `$arguments.<name>`. */
+      arguments: z.record(z.string(), z.string()),
+      /** The effect happened when this key of the probe's result is present and not empty (`$` = the result itself). */
+      foundAt: z.string().default('$'),
+    })
+    .optional(),
+  /** Name of the tool that undoes this one. */
+  undo: z.string().optional(),
+  /** Free words that policies can ask for, e.g. `spends-money`. */
+  tags: z.array(z.string()).default([]),
+  timeoutMs: z.number().int().positive().optional(),
+});
+export type ToolOverride = z.infer<typeof ToolOverride>;
+
+const sourceBase = {
+  /** Operation or tool names to take; all where it is left out. */
+  allow: z.array(z.string()).optional(),
+  /** Put before each name, for sources whose names clash. */
+  prefix: z
+    .string()
+    .regex(/^[a-zA-Z0-9_-]*$/)
+    .default(''),
+  tools: z.record(z.string(), ToolOverride).default({}),
+};
+export const ToolSource = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('openapi'),
+    /** The OpenAPI 3.0 or 3.1 document as data (in files: a path to YAML or JSON, read when applied). */
+    document: z.record(z.string(), z.unknown()),
+    /** Base URL; the document's first server where it is left out. */
+    url: z.string().optional(),
+    headers: z.record(z.string(), z.string()).default({}),
+    /** Header that carries the idempotency key of calls that are not pure. */
+    idempotencyHeader: z.string().default('Idempotency-Key'),
+    ...sourceBase,
+  }),
+  z.strictObject({
+    type: z.literal('mcp'),
+    transport: z.discriminatedUnion('type', [
+      z.strictObject({
+        type: z.literal('stdio'),
+        command: z.string(),
+        args: z.array(z.string()).default([]),
+        env: z.record(z.string(), z.string()).default({}),
+      }),
+      z.strictObject({
+        type: z.literal('http'),
+        url: z.string(),
+        headers: z.record(z.string(), z.string()).default({}),
+      }),
+    ]),
+    ...sourceBase,
+  }),
+  z.strictObject({ type: z.literal('builtin'), ...sourceBase }),
+]);
+export type ToolSource = z.infer<typeof ToolSource>;
+
+export const CollectionManifest = z.strictObject({ name: Name, description: z.string().default('') });
+
+export const Bundle = z.strictObject({
+  v: z.literal(1),
+  name: Name,
+  agents: z.record(Name, AgentManifest),
+  tools: z.record(Name, ToolSource),
+  collections: z.record(Name, CollectionManifest),
+  /** Cedar policies in addition to the built-in ones (libs/policy), as text by file name. */
+  policies: z.record(z.string(), z.string()).default({}),
+});
+export type Bundle = z.infer<typeof Bundle>;
+
+/** A document on its way into a collection. `text` is Markdown or plain text. */
+export const KnowledgeDocument = z.object({
+  id: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9_-]{0,127}$/),
+  collection: Name,
+  title: z.string().min(1).max(500),
+  text: z.string().max(2_000_000),
+  uri: z.string().optional(),
+  /** A deleted document: kept as the last word on its subject. */
+  deleted: z.boolean().default(false),
+});
+export type KnowledgeDocument = z.infer<typeof KnowledgeDocument>;
+export { JsonSchema };

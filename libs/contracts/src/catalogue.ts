@@ -1,0 +1,100 @@
+/** The catalogue: every subject, stream, bucket and verb, in one place. Permissions, provisioning and clients are derived from it. */
+import type { z } from 'zod';
+import { ReadBody, ReadResult } from './owner.ts';
+import {
+  CompleteBody,
+  CompleteResult,
+  DescribeBody,
+  DescribeResult,
+  DocumentsBody,
+  DocumentsResult,
+  ExecuteBody,
+  ExecuteResult,
+  ModelsBody,
+  ModelsResult,
+  RecallBody,
+  RecallResult,
+  RememberBody,
+  RememberResult,
+  SearchBody,
+  SearchResult,
+} from './steps.ts';
+
+export const SERVICES = ['gateway', 'planner', 'memory', 'retriever', 'tools', 'router'] as const;
+export type ServiceName = (typeof SERVICES)[number];
+
+export const subjects = {
+  request: (service: string, verb: string) => `tutti.svc.${service}.${verb}`,
+  inbound: (partition: number, tenant: string, session: string, run: string) =>
+    `tutti.in.${partition}.${tenant}.${session}.${run}`,
+  inboundOf: (partition: number) => `tutti.in.${partition}.>`,
+  inboundOfRun: (partition: number, run: string) => `tutti.in.${partition}.*.*.${run}`,
+  log: (partition: number) => `tutti.log.${partition}`,
+  owner: (partition: number) => `tutti.owner.${partition}`,
+  checkpoint: (partition: number) => `tutti.checkpoint.${partition}`,
+  timer: (partition: number, id: string) => `tutti.timer.${partition}.${id}`,
+  live: (tenant: string, root: string) => `tutti.live.${tenant}.${root}`,
+  /** Call ids to give up, for every replica of a service. */
+  cancel: (service: string) => `tutti.cancel.${service}`,
+  document: (tenant: string, collection: string, document: string) => `tutti.kb.${tenant}.${collection}.${document}`,
+  effect: (tenant: string, callId: string) => `tutti.effect.${tenant}.${callId}`,
+} as const;
+
+export interface StreamSpec {
+  name: string;
+  subjects: string[];
+  /** Keep only the last value of each subject. */
+  lastPerSubject?: boolean;
+  schedules?: boolean;
+  /** How long a repeated message id is recognised. */
+  duplicateWindowMs?: number;
+  maxAgeMs?: number;
+}
+
+const DAY_MS = 86_400_000;
+export const STREAMS = {
+  inbound: {
+    name: 'TUTTI_INBOUND',
+    subjects: ['tutti.in.>', 'tutti.timer.>'],
+    schedules: true,
+    duplicateWindowMs: 120_000,
+  },
+  log: { name: 'TUTTI_LOG', subjects: ['tutti.log.*'] },
+  checkpoints: { name: 'TUTTI_CHECKPOINTS', subjects: ['tutti.checkpoint.*'], lastPerSubject: true },
+  knowledge: { name: 'TUTTI_KNOWLEDGE', subjects: ['tutti.kb.>'], lastPerSubject: true },
+  effects: { name: 'TUTTI_EFFECTS', subjects: ['tutti.effect.>'], maxAgeMs: 30 * DAY_MS },
+  deadLetters: { name: 'TUTTI_DEAD_LETTERS', subjects: ['tutti.dead.>'], maxAgeMs: 30 * DAY_MS },
+} as const satisfies Record<string, StreamSpec>;
+
+/** Key-value buckets. Leases and settings: one key a partition or setting. Bundles: by hash, and `current.<tenant>`. */
+export const BUCKETS = { leases: 'tutti_leases', settings: 'tutti_settings', bundles: 'tutti_bundles' } as const;
+/** The object store for what is over the message limit: checkpoints, claim checks. */
+export const BLOBS = 'tutti_blobs';
+
+export interface Verb<B extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodType> {
+  service: ServiceName;
+  verb: string;
+  body: B;
+  result: R;
+}
+function verb<B extends z.ZodType, R extends z.ZodType>(
+  service: ServiceName,
+  name: string,
+  body: B,
+  result: R,
+): Verb<B, R> {
+  return { service, verb: name, body, result };
+}
+
+export const VERBS = {
+  recall: verb('memory', 'recall', RecallBody, RecallResult),
+  remember: verb('memory', 'remember', RememberBody, RememberResult),
+  read: verb('memory', 'read', ReadBody, ReadResult),
+  search: verb('retriever', 'search', SearchBody, SearchResult),
+  documents: verb('retriever', 'documents', DocumentsBody, DocumentsResult),
+  describe: verb('tools', 'describe', DescribeBody, DescribeResult),
+  execute: verb('tools', 'execute', ExecuteBody, ExecuteResult),
+  complete: verb('router', 'complete', CompleteBody, CompleteResult),
+  models: verb('router', 'models', ModelsBody, ModelsResult),
+} as const;
+export type VerbName = keyof typeof VERBS;

@@ -1,0 +1,34 @@
+/** What the world tells a run: messages on `tutti.in.<partition>.<tenant>.<session>.<run>`, read in order by the partition's owner, each taken in once. */
+import { z } from 'zod';
+import { Name } from './ids.ts';
+import { ApprovalRecord, ChildOutcome, RunStart } from './log.ts';
+
+const base = { v: z.literal(1), tenant: Name, session: z.string(), run: z.string(), at: z.number() };
+export const InboundMessage = z.discriminatedUnion('type', [
+  z.object({ ...base, type: z.literal('start'), start: RunStart }),
+  z.object({ ...base, type: z.literal('cancel'), by: z.string(), reason: z.string() }),
+  z.object({
+    ...base,
+    type: z.literal('approve'),
+    approval: z.string(),
+    decision: z.enum(['approve', 'deny']),
+    by: z.string(),
+    reason: z.string().optional(),
+  }),
+  /** From a child's owner: its open approvals have changed. */
+  z.object({
+    ...base,
+    type: z.literal('child_waiting'),
+    child: z.string(),
+    version: z.number().int(),
+    approvals: z.array(ApprovalRecord),
+  }),
+  z.object({ ...base, type: z.literal('child_ended'), outcome: ChildOutcome }),
+  /** A message schedule came due. */
+  z.object({
+    ...base,
+    type: z.literal('timer'),
+    timer: z.discriminatedUnion('kind', [z.object({ kind: z.literal('approval_expiry'), approval: z.string() })]),
+  }),
+]);
+export type InboundMessage = z.infer<typeof InboundMessage>;

@@ -1,0 +1,229 @@
+/**
+ * The log: what happened, as the owner of a partition writes it and everyone else reads it. One message holds the entries
+ * of many runs. Invariants: a run's `n` is contiguous from 1; nothing follows an end entry; replaying the entries gives
+ * the owner's state back, with no other source.
+ */
+import { z } from 'zod';
+import { AgentManifest, Strategy } from './bundle.ts';
+import { EffectKind, Passage, ToolCall, ToolDefinition } from './chat.ts';
+import { ErrorInfo } from './errors.ts';
+import { Name } from './ids.ts';
+import { RunLimits } from './limits.ts';
+import { Plan } from './plan.ts';
+import { Action, CompleteResult, RecallResult } from './steps.ts';
+
+export const RunStatus = z.enum(['queued', 'running', 'waiting', 'completed', 'failed', 'cancelled']);
+export type RunStatus = z.infer<typeof RunStatus>;
+
+export const Principal = z.object({ id: z.string(), roles: z.array(z.string()).default([]) });
+export type Principal = z.infer<typeof Principal>;
+
+export const Usage = z.object({
+  modelCalls: z.number().int().default(0),
+  toolCalls: z.number().int().default(0),
+  inputTokens: z.number().int().default(0),
+  outputTokens: z.number().int().default(0),
+  costUsd: z.number().default(0),
+});
+export type Usage = z.infer<typeof Usage>;
+
+/** What a parent tells a child about the work so far. */
+export const Brief = z.object({
+  /** The goal of the run at the top. */
+  goal: z.string(),
+  task: z.string(),
+  /** The only tools that the child may use. */
+  tools: z.array(z.string()),
+  /** What the tasks that this one depends on did. */
+  actions: z.array(Action).default([]),
+  notes: z.array(z.object({ task: z.string(), output: z.string() })).default([]),
+});
+export type Brief = z.infer<typeof Brief>;
+
+export const ParentLink = z.object({ run: z.string(), session: z.string(), callId: z.string() });
+export type ParentLink = z.infer<typeof ParentLink>;
+
+/** The request that opens a run; the body of an inbound `start` and of the first entry alike. */
+export const RunStart = z.object({
+  agent: z.string(),
+  input: z.string(),
+  bundle: z.string(),
+  principal: Principal,
+  /** Lower limits than the agent's. */
+  limits: RunLimits.partial().default({}),
+  root: z.string(),
+  /** Session whose memory the run reads (a child reads its root's). */
+  memorySession: z.string(),
+  depth: z.number().int().nonnegative().default(0),
+  parent: ParentLink.nullable().default(null),
+  brief: Brief.nullable().default(null),
+  /** W3C trace context of whoever asked. */
+  traceparent: z.string().optional(),
+  /** Stream tokens on the live subject. */
+  live: z.boolean().default(false),
+});
+export type RunStart = z.infer<typeof RunStart>;
+
+/** What a run asked another service for. Everything that the request needs is in here or in the run's earlier entries. */
+export const StepSpec = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('recall') }),
+  z.object({ kind: z.literal('search') }),
+  z.object({ kind: z.literal('describe') }),
+  /** `purpose` decides tools, format and messages; `messages` is how many of the run's thread the model sees. */
+  z.object({
+    kind: z.literal('complete'),
+    purpose: z.enum(['plan', 'act', 'answer']),
+    messages: z.number().int().nonnegative(),
+  }),
+  z.object({ kind: z.literal('execute'), call: ToolCall, approval: z.string().optional() }),
+  z.object({ kind: z.literal('remember') }),
+]);
+export type StepSpec = z.infer<typeof StepSpec>;
+
+export const ApprovalRecord = z.object({
+  id: z.string(),
+  /** The run at the top, which the user started. */
+  run: z.string(),
+  /** The run that waits; the same as `run` unless a child does. */
+  waitingRun: z.string(),
+  session: z.string(),
+  callId: z.string(),
+  status: z.enum(['pending', 'approved', 'denied', 'expired', 'cancelled']),
+  tool: z.string(),
+  arguments: z.record(z.string(), z.unknown()),
+  argumentsHash: z.string(),
+  effect: EffectKind,
+  reason: z.string(),
+  policy: z.string(),
+  requestedAt: z.number(),
+  expiresAt: z.number(),
+  decidedAt: z.number().optional(),
+  decidedBy: z.string().optional(),
+  decisionReason: z.string().optional(),
+});
+export type ApprovalRecord = z.infer<typeof ApprovalRecord>;
+
+export const Citation = z.object({
+  n: z.number().int(),
+  document: z.string(),
+  title: z.string(),
+  section: z.string().optional(),
+  text: z.string(),
+});
+export type Citation = z.infer<typeof Citation>;
+
+export const ChildOutcome = z.object({
+  child: z.string(),
+  callId: z.string(),
+  status: z.enum(['completed', 'failed', 'cancelled']),
+  output: z.string(),
+  actions: z.array(Action),
+  passages: z.array(Passage).default([]),
+  usage: Usage,
+  error: ErrorInfo.optional(),
+});
+export type ChildOutcome = z.infer<typeof ChildOutcome>;
+
+const base = { run: z.string(), n: z.number().int().positive(), at: z.number() };
+export const RunEntry = z.discriminatedUnion('type', [
+  z.object({
+    ...base,
+    type: z.literal('run.accepted'),
+    tenant: Name,
+    session: z.string(),
+    start: RunStart,
+    limits: RunLimits,
+  }),
+  z.object({
+    ...base,
+    type: z.literal('run.started'),
+    strategy: Strategy,
+    reason: z.string(),
+    agent: AgentManifest.pick({ name: true, model: true }),
+  }),
+  z.object({ ...base, type: z.literal('step.requested'), callId: z.string(), step: StepSpec }),
+  z.object({
+    ...base,
+    type: z.literal('step.completed'),
+    callId: z.string(),
+    result: z.discriminatedUnion('kind', [
+      z.object({ kind: z.literal('recall'), recall: RecallResult }),
+      z.object({ kind: z.literal('search'), passages: z.array(Passage) }),
+      z.object({ kind: z.literal('describe'), toolset: z.string(), problems: z.array(z.string()) }),
+      z.object({ kind: z.literal('complete'), purpose: z.enum(['plan', 'act', 'answer']), completion: CompleteResult }),
+      z.object({ kind: z.literal('execute'), action: Action, replayed: z.boolean() }),
+      z.object({ kind: z.literal('remember') }),
+    ]),
+  }),
+  /** The step will not be tried again. */
+  z.object({ ...base, type: z.literal('step.failed'), callId: z.string(), error: ErrorInfo }),
+  /** The step failed, and is sent again at `notBefore` (Unix ms) with the same callId. */
+  z.object({
+    ...base,
+    type: z.literal('step.retried'),
+    callId: z.string(),
+    attempt: z.number().int(),
+    notBefore: z.number(),
+    error: ErrorInfo,
+  }),
+  z.object({ ...base, type: z.literal('plan.made'), plan: Plan }),
+  z.object({ ...base, type: z.literal('approval.requested'), approval: ApprovalRecord }),
+  z.object({
+    ...base,
+    type: z.literal('approval.decided'),
+    approval: z.string(),
+    decision: z.enum(['approved', 'denied', 'expired', 'cancelled']),
+    by: z.string(),
+    reason: z.string().optional(),
+  }),
+  z.object({
+    ...base,
+    type: z.literal('child.started'),
+    callId: z.string(),
+    child: z.string(),
+    session: z.string(),
+    task: z.string(),
+    start: RunStart,
+  }),
+  /** A child (or its child) waits for these approvals now; none: it goes on. */
+  z.object({ ...base, type: z.literal('child.waiting'), child: z.string(), approvals: z.array(ApprovalRecord) }),
+  z.object({ ...base, type: z.literal('child.ended'), task: z.string(), outcome: ChildOutcome }),
+  /** A cancel was taken in; what was open is given up. */
+  z.object({ ...base, type: z.literal('run.cancelling'), by: z.string(), reason: z.string() }),
+  z.object({
+    ...base,
+    type: z.literal('run.completed'),
+    output: z.string(),
+    citations: z.array(Citation),
+    usage: Usage,
+    degraded: z.boolean(),
+  }),
+  z.object({ ...base, type: z.literal('run.failed'), error: ErrorInfo, output: z.string(), usage: Usage }),
+  z.object({ ...base, type: z.literal('run.cancelled'), by: z.string(), reason: z.string(), usage: Usage }),
+]);
+export type RunEntry = z.infer<typeof RunEntry>;
+
+/** An entry of the partition as a whole: tool definitions, stored once and named by hash from then on. */
+export const PartitionEntry = z.object({
+  type: z.literal('toolset.learned'),
+  at: z.number(),
+  hash: z.string(),
+  tools: z.array(ToolDefinition),
+});
+export type PartitionEntry = z.infer<typeof PartitionEntry>;
+
+/** One message on `tutti.log.<partition>`. `readUpTo`: the sequence in TUTTI_INBOUND up to which all is taken in. */
+export const LogBatch = z.object({
+  v: z.literal(1),
+  epoch: z.number().int(),
+  owner: z.string(),
+  readUpTo: z.number().int(),
+  at: z.number(),
+  partition: z.array(PartitionEntry).default([]),
+  entries: z.array(RunEntry),
+});
+export type LogBatch = z.infer<typeof LogBatch>;
+
+export function isEnd(entry: RunEntry): boolean {
+  return entry.type === 'run.completed' || entry.type === 'run.failed' || entry.type === 'run.cancelled';
+}

@@ -1,0 +1,189 @@
+/**
+ * Requests: what the planner (and for reads the gateway) asks the other services. One verb, one body, one result.
+ * Every receiver is idempotent by `callId`. The catalogue lists the verbs.
+ */
+import { z } from 'zod';
+import { type ChatMessage, ChatRequest, ChatResponse, EffectKind, Passage, ToolDefinition } from './chat.ts';
+import { ErrorInfo } from './errors.ts';
+import { Name } from './ids.ts';
+
+/** What every request says of itself; `body` is the verb's. */
+export const RequestItem = z.object({
+  callId: z.string(),
+  tenant: Name,
+  run: z.string().optional(),
+  /** The run at the top of the tree: where live events go. */
+  root: z.string().optional(),
+  session: z.string().optional(),
+  /** W3C trace context of the span that this belongs to. */
+  traceparent: z.string().optional(),
+  /** Unix milliseconds after which nobody waits for the answer. */
+  deadlineAt: z.number(),
+  body: z.unknown(),
+});
+export type RequestItem = z.infer<typeof RequestItem>;
+
+/** One message on `tutti.svc.<service>.<verb>`: all requests of one sender's tick. */
+export const RequestBatch = z.object({ v: z.literal(1), items: z.array(RequestItem).min(1) });
+export type RequestBatch = z.infer<typeof RequestBatch>;
+
+export const ResultItem = z.discriminatedUnion('ok', [
+  z.object({ callId: z.string(), ok: z.literal(true), body: z.unknown() }),
+  z.object({ callId: z.string(), ok: z.literal(false), error: ErrorInfo }),
+]);
+export type ResultItem = z.infer<typeof ResultItem>;
+
+/** One message on a sender's inbox. `alive`: calls still being worked on. */
+export const ResultBatch = z.object({
+  v: z.literal(1),
+  results: z.array(ResultItem).default([]),
+  alive: z.array(z.string()).default([]),
+});
+export type ResultBatch = z.infer<typeof ResultBatch>;
+
+/** One tool call that was carried out (or refused), as later steps, parents and memory see it. */
+export const Action = z.object({
+  callId: z.string(),
+  tool: z.string(),
+  arguments: z.record(z.string(), z.unknown()),
+  content: z.string(),
+  isError: z.boolean().default(false),
+  effect: EffectKind.default('pure'),
+});
+export type Action = z.infer<typeof Action>;
+
+/** What a session keeps of one run. `actions` are replayed to models as calls with their results. */
+export const Turn = z.object({
+  run: z.string(),
+  session: z.string(),
+  agent: z.string(),
+  at: z.number(),
+  input: z.string(),
+  output: z.string(),
+  actions: z.array(Action).default([]),
+});
+export type Turn = z.infer<typeof Turn>;
+
+// memory
+export const RecallBody = z.object({ session: z.string(), query: z.string(), turnsMax: z.number().int().positive() });
+/** Turns oldest first. */
+export const RecallResult = z.object({
+  turns: z.array(Turn),
+  summary: z.string().nullable(),
+  facts: z.array(z.string()),
+});
+export type RecallResult = z.infer<typeof RecallResult>;
+export const RememberBody = z.object({ turn: Turn });
+export const RememberResult = z.object({ stored: z.literal(true) });
+
+// retriever
+export const SearchBody = z.object({
+  collections: z.array(Name).min(1),
+  query: z.string().max(20_000),
+  limit: z.number().int().min(1).max(50),
+});
+export const SearchResult = z.object({ passages: z.array(Passage) });
+export const DocumentsBody = z.object({ collection: Name.optional(), document: z.string().optional() });
+export const DocumentsResult = z.object({
+  documents: z.array(
+    z.object({
+      collection: Name,
+      id: z.string(),
+      title: z.string(),
+      chunks: z.number().int(),
+      revision: z.number().int(),
+      text: z.string().optional(),
+    }),
+  ),
+});
+
+// tools
+export const DescribeBody = z.object({
+  bundle: z.string(),
+  agent: z.string(),
+  /** Hashes of toolsets that the asker already has. */
+  have: z.array(z.string()).default([]),
+});
+/** `tools` is left out when the asker has this `hash`. `problems`: sources that could not be asked right now. */
+export const DescribeResult = z.object({
+  hash: z.string(),
+  tools: z.array(ToolDefinition).optional(),
+  problems: z.array(z.string()).default([]),
+});
+/** A human's yes, bound to the exact arguments that were shown. */
+export const ApprovalGrant = z.object({ id: z.string(), argumentsHash: z.string(), by: z.string(), at: z.number() });
+export type ApprovalGrant = z.infer<typeof ApprovalGrant>;
+export const ExecuteBody = z.object({
+  bundle: z.string(),
+  agent: z.string(),
+  tool: z.string(),
+  arguments: z.record(z.string(), z.unknown()),
+  approval: ApprovalGrant.optional(),
+});
+export const ExecuteResult = z.discriminatedUnion('status', [
+  /** `content`: JSON text of the tool's data, or plain text. `replayed`: the recorded outcome of an earlier delivery. */
+  z.object({
+    status: z.literal('done'),
+    content: z.string(),
+    isError: z.boolean(),
+    effect: EffectKind,
+    replayed: z.boolean().default(false),
+  }),
+  /** Policy allows it after a human's yes. Nothing was done yet. */
+  z.object({
+    status: z.literal('approval_required'),
+    reason: z.string(),
+    policy: z.string(),
+    /** The validated arguments, as they will be executed. */
+    arguments: z.record(z.string(), z.unknown()),
+    argumentsHash: z.string(),
+    expiresInMs: z.number().positive().optional(),
+    effect: EffectKind,
+  }),
+  z.object({ status: z.literal('denied'), reason: z.string(), policy: z.string() }),
+]);
+export type ExecuteResult = z.infer<typeof ExecuteResult>;
+
+// router
+export const CompleteBody = z.object({
+  bundle: z.string(),
+  agent: z.string(),
+  /** A model's or route's name, or `auto`. */
+  model: z.string(),
+  chat: ChatRequest,
+  /** Publish tokens on the run's live subject as they come. */
+  live: z.boolean().default(false),
+});
+export const RouteCandidate = z.object({
+  model: z.string(),
+  provider: z.string(),
+  kept: z.boolean(),
+  reason: z.string(),
+});
+export const CompleteResult = ChatResponse.extend({
+  model: z.string(),
+  provider: z.string(),
+  /** True when every better model failed and the offline model answered. */
+  degraded: z.boolean().default(false),
+  costUsd: z.number().nonnegative().default(0),
+  attempts: z
+    .array(
+      z.object({
+        model: z.string(),
+        provider: z.string(),
+        ok: z.boolean(),
+        error: z.string().optional(),
+        durationMs: z.number(),
+      }),
+    )
+    .default([]),
+  candidates: z.array(RouteCandidate).default([]),
+});
+export type CompleteResult = z.infer<typeof CompleteResult>;
+
+export const ModelsBody = z.object({});
+export const ModelsResult = z.object({
+  models: z.array(z.object({ id: z.string(), provider: z.string(), description: z.string() })),
+});
+
+export type MessageList = z.infer<typeof ChatMessage>[];

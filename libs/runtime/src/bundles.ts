@@ -1,0 +1,54 @@
+/**
+ * Bundles by content hash in a key-value bucket; `current.<tenant>` names the one that new runs get.
+ * Immutable, so a bundle that was read once is never read again.
+ */
+import { Bundle, contentHash, describeZodError, TuttiError } from '@tutti/contracts';
+import type { Bucket } from './bus/port.ts';
+
+const CACHE_MAX = 64;
+const text = new TextDecoder();
+const bytes = new TextEncoder();
+
+export interface BundleStore {
+  /** Throws `not_found`. */
+  get(hash: string): Promise<Bundle>;
+  /** From the cache alone. */
+  peek(hash: string): Bundle | undefined;
+  /** Stores it and makes it the tenant's current one. Returns its hash. */
+  apply(tenant: string, bundle: Bundle): Promise<string>;
+  /** Hash of the tenant's current bundle, or null. */
+  current(tenant: string): Promise<string | null>;
+}
+
+export function createBundleStore(bucket: () => Promise<Bucket>): BundleStore {
+  const cache = new Map<string, Bundle>();
+  function keep(hash: string, bundle: Bundle): Bundle {
+    if (cache.size >= CACHE_MAX) cache.delete(cache.keys().next().value as string);
+    cache.set(hash, bundle);
+    return bundle;
+  }
+  return {
+    peek: (hash) => cache.get(hash),
+    async get(hash) {
+      const known = cache.get(hash);
+      if (known) return known;
+      const entry = await (await bucket()).get(`bundle.${hash}`);
+      if (!entry) throw new TuttiError('not_found', `there is no bundle ${hash}`);
+      return keep(hash, Bundle.parse(JSON.parse(text.decode(entry.value))));
+    },
+    async apply(tenant, input) {
+      const parsed = Bundle.safeParse(input);
+      if (!parsed.success) throw new TuttiError('bundle_invalid', describeZodError(parsed.error));
+      const hash = contentHash(parsed.data);
+      const store = await bucket();
+      await store.put(`bundle.${hash}`, bytes.encode(JSON.stringify(parsed.data)));
+      await store.put(`current.${tenant}`, bytes.encode(hash));
+      keep(hash, parsed.data);
+      return hash;
+    },
+    async current(tenant) {
+      const entry = await (await bucket()).get(`current.${tenant}`);
+      return entry ? text.decode(entry.value) : null;
+    },
+  };
+}

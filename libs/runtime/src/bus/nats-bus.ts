@@ -1,0 +1,291 @@
+/**
+ * The bus over a real NATS server. Owns the connection and everything that has to be done about reconnects:
+ * what is pending is failed as unknown, followers are made anew from where they were.
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  AckPolicy,
+  DeliverPolicy,
+  JetStreamApiError,
+  type JetStreamManager,
+  jetstream,
+  jetstreamManager,
+  ReplayPolicy,
+} from '@nats-io/jetstream';
+import { Kvm } from '@nats-io/kv';
+import { Objm } from '@nats-io/obj';
+import { TuttiError } from '@tutti/contracts';
+import { connect, type Msg, type NatsConnection } from 'nats';
+import type { Logger } from '../log.ts';
+import { createAppender } from './nats-appender.ts';
+import { type FollowContext, follow } from './nats-follower.ts';
+import { openBlobs, openBucket } from './nats-stores.ts';
+import type { AppendOptions, Bus, Follower, StoredMessage } from './port.ts';
+
+export const BUS_LIMITS = {
+  connectTimeoutMs: 5_000,
+  reconnectWaitMs: 100,
+  apiTimeoutMs: 5_000,
+  drainTimeoutMs: 3_000,
+  /** Missed pings before the connection counts as dead: about 20 s for a link that is cut without a word. */
+  pingIntervalMs: 10_000,
+} as const;
+
+export interface NatsBusOptions {
+  url: string;
+  name: string;
+  log: Logger;
+  credentials?: { user: string; password: string };
+}
+
+const NO_MESSAGE = 10037;
+
+export async function connectNatsBus(options: NatsBusOptions): Promise<Bus> {
+  const inbox = `_INBOX.${options.name}.${randomBytes(9).toString('base64url').replaceAll('-', 'a').replaceAll('_', 'b')}`;
+  let nc: NatsConnection;
+  try {
+    nc = await connect({
+      servers: options.url.split(','),
+      name: options.name,
+      inboxPrefix: inbox,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: BUS_LIMITS.reconnectWaitMs,
+      reconnectJitter: BUS_LIMITS.reconnectWaitMs,
+      pingInterval: BUS_LIMITS.pingIntervalMs,
+      timeout: BUS_LIMITS.connectTimeoutMs,
+      noAsyncTraces: true,
+      ...(options.credentials ? { user: options.credentials.user, pass: options.credentials.password } : {}),
+    });
+  } catch (cause) {
+    throw new TuttiError(
+      'unavailable',
+      `cannot reach NATS at ${options.url}: ${(cause as Error).message}. Start a nats-server there, or set NATS_URL.`,
+      { cause },
+    );
+  }
+  return new NatsBus(
+    nc,
+    inbox,
+    options.log,
+    await jetstreamManager(nc, { checkAPI: false, timeout: BUS_LIMITS.apiTimeoutMs }),
+  );
+}
+
+class NatsBus implements Bus {
+  readonly inbox: string;
+  readonly #nc: NatsConnection;
+  readonly #log: Logger;
+  readonly #manager: JetStreamManager;
+  readonly #appender: ReturnType<typeof createAppender>;
+  readonly #statusHandlers = new Set<(status: 'connected' | 'disconnected') => void>();
+  #connected = true;
+
+  constructor(nc: NatsConnection, inbox: string, log: Logger, manager: JetStreamManager) {
+    this.#nc = nc;
+    this.inbox = inbox;
+    this.#log = log;
+    this.#manager = manager;
+    this.#appender = createAppender(nc, `${inbox}.append`, log);
+    void this.#watchStatus();
+  }
+
+  get payloadBytesMax(): number {
+    return this.#nc.info?.max_payload ?? 1_048_576;
+  }
+  get connected(): boolean {
+    return this.#connected;
+  }
+
+  async #watchStatus(): Promise<void> {
+    for await (const status of this.#nc.status()) {
+      if (status.type === 'disconnect' || status.type === 'staleConnection') this.#changed('disconnected');
+      else if (status.type === 'reconnect') this.#changed('connected');
+      else if (status.type === 'error') this.#log.warn({ error: status.error.message }, 'the bus reported an error');
+    }
+  }
+  #changed(status: 'connected' | 'disconnected'): void {
+    this.#connected = status === 'connected';
+    this.#appender.failAll(`the bus ${status} while the append was under way`);
+    for (const handler of this.#statusHandlers) {
+      try {
+        handler(status);
+      } catch (error) {
+        this.#log.error({ error }, 'a status handler threw');
+      }
+    }
+  }
+
+  publish(subject: string, data: Uint8Array, options?: { reply?: string }): void {
+    this.#nc.publish(subject, data, options);
+  }
+
+  subscribe(
+    subject: string,
+    handler: (message: { subject: string; data: Uint8Array; reply?: string }) => void,
+    options?: { queue?: string },
+  ) {
+    const subscription = this.#nc.subscribe(subject, {
+      queue: options?.queue,
+      // A throw in here would silently end the client's reader: FACTS.md.
+      callback: (error, message: Msg) => {
+        if (error) return void this.#log.error({ error: error.message, subject }, 'subscription failed');
+        try {
+          handler(message);
+        } catch (thrown) {
+          this.#log.error({ error: thrown, subject }, 'a message handler threw');
+        }
+      },
+    });
+    return {
+      stop: () => {
+        if (!subscription.isClosed()) subscription.unsubscribe();
+      },
+    };
+  }
+
+  async request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    try {
+      return (await this.#nc.request(subject, data, { timeout: timeoutMs })).data;
+    } catch (error) {
+      const name = (error as Error).name;
+      const cause = (error as Error).cause as Error | undefined;
+      if (name === 'NoRespondersError' || cause?.name === 'NoRespondersError')
+        throw new TuttiError('unavailable', `nobody answers on ${subject} right now`);
+      if (name === 'TimeoutError' || cause?.name === 'TimeoutError')
+        throw new TuttiError('timeout', `no answer on ${subject} within ${timeoutMs} ms`);
+      throw new TuttiError('unavailable', `the bus failed the request on ${subject}: ${(error as Error).message}`, {
+        cause: error,
+      });
+    }
+  }
+
+  append(subject: string, data: Uint8Array, options: AppendOptions = {}): Promise<number> {
+    return this.#appender.append(subject, data, options);
+  }
+
+  async last(stream: string, subject: string): Promise<StoredMessage | null> {
+    try {
+      const message = await this.#manager.streams.getMessage(stream, { last_by_subj: subject });
+      return (
+        message && {
+          subject: message.subject,
+          data: message.data,
+          sequence: message.seq,
+          storedAt: message.time.getTime(),
+        }
+      );
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.code === NO_MESSAGE) return null;
+      throw unavailable(error, `could not read ${subject} from ${stream}`);
+    }
+  }
+
+  #followContext(): FollowContext {
+    return {
+      nc: this.#nc,
+      inbox: this.inbox,
+      log: this.#log,
+      onStatus: (handler) => this.onStatus(handler),
+      createConsumer: async (stream, deliverTo, subjects, fromSequence) => {
+        const info = await this.#manager.consumers.add(stream, {
+          deliver_subject: deliverTo,
+          deliver_policy: DeliverPolicy.StartSequence,
+          opt_start_seq: Math.max(1, fromSequence),
+          filter_subjects: subjects,
+          ack_policy: AckPolicy.None,
+          replay_policy: ReplayPolicy.Instant,
+          flow_control: true,
+          idle_heartbeat: FOLLOW_HEARTBEAT_NANOS,
+          mem_storage: true,
+          num_replicas: 1,
+          inactive_threshold: FOLLOW_INACTIVE_NANOS,
+        });
+        return { name: info.name, pending: info.num_pending };
+      },
+      deleteConsumer: async (stream, name) => void (await this.#manager.consumers.delete(stream, name).catch(() => {})),
+    };
+  }
+
+  follow(
+    stream: string,
+    subjects: string[],
+    fromSequence: number,
+    handler: (message: StoredMessage) => void | Promise<void>,
+  ): Promise<Follower> {
+    return follow(this.#followContext(), stream, subjects, fromSequence, handler);
+  }
+
+  async *read(stream: string, subject: string, fromSequence: number): AsyncIterable<StoredMessage> {
+    const target = (await this.last(stream, subject))?.sequence ?? 0;
+    if (target < fromSequence) return;
+    const queue: StoredMessage[] = [];
+    let wake = () => {};
+    const follower = await this.follow(stream, [subject], fromSequence, (message) => {
+      queue.push(message);
+      wake();
+    });
+    try {
+      for (let reached = 0; reached < target; ) {
+        const message = queue.shift();
+        if (!message) {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+          continue;
+        }
+        reached = message.sequence;
+        if (reached <= target) yield message;
+      }
+    } finally {
+      follower.stop();
+    }
+  }
+
+  async purge(stream: string, subject: string, beforeSequence: number): Promise<number> {
+    return (await this.#manager.streams.purge(stream, { filter: subject, seq: beforeSequence })).purged;
+  }
+
+  async bucket(name: string) {
+    return openBucket(await new Kvm(jetstream(this.#nc, { timeout: BUS_LIMITS.apiTimeoutMs })).open(name), this.#log);
+  }
+
+  async blobs(name: string) {
+    return openBlobs(await new Objm(jetstream(this.#nc, { timeout: BUS_LIMITS.apiTimeoutMs })).open(name));
+  }
+
+  onStatus(handler: (status: 'connected' | 'disconnected') => void) {
+    this.#statusHandlers.add(handler);
+    return { stop: () => void this.#statusHandlers.delete(handler) };
+  }
+
+  async close(): Promise<void> {
+    this.#statusHandlers.clear();
+    if (this.#nc.isClosed()) return;
+    let timer: NodeJS.Timeout | undefined;
+    const limit = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, BUS_LIMITS.drainTimeoutMs);
+    });
+    // A drain waits for the server: without one there is nothing to wait for.
+    if (this.#connected) await Promise.race([this.#nc.drain().catch(() => {}), limit]);
+    clearTimeout(timer);
+    this.#appender.failAll('the bus was closed');
+    await this.#nc.close().catch(() => {});
+  }
+
+  /** For provisioning alone. */
+  get manager(): JetStreamManager {
+    return this.#manager;
+  }
+  get connection(): NatsConnection {
+    return this.#nc;
+  }
+}
+
+const FOLLOW_HEARTBEAT_NANOS = 2_000_000_000;
+const FOLLOW_INACTIVE_NANOS = 60_000_000_000;
+
+export type NatsBusInternals = Pick<NatsBus, 'manager' | 'connection'>;
+
+function unavailable(error: unknown, what: string): TuttiError {
+  return new TuttiError('unavailable', `${what}: ${(error as Error).message}`, { cause: error });
+}

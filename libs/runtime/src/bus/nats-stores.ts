@@ -1,0 +1,66 @@
+/** Buckets and blobs over NATS key-value and object stores. */
+import { JetStreamApiError } from '@nats-io/jetstream';
+import type { KV } from '@nats-io/kv';
+import type { ObjectStore } from '@nats-io/obj';
+import type { Logger } from '../log.ts';
+import { type Blobs, type Bucket, BusConflict } from './port.ts';
+
+const CONFLICTS = [10071, 10164];
+
+async function compareAndSet(key: string, write: () => Promise<number>): Promise<number> {
+  try {
+    return await write();
+  } catch (error) {
+    if (error instanceof JetStreamApiError && CONFLICTS.includes(error.code))
+      throw new BusConflict(`${key} was changed by somebody else`);
+    throw error;
+  }
+}
+
+export function openBucket(kv: KV, log: Logger): Bucket {
+  return {
+    async get(key) {
+      const entry = await kv.get(key);
+      return entry && entry.operation === 'PUT' ? { key, value: entry.value, revision: entry.revision } : null;
+    },
+    put: (key, value) => kv.put(key, value),
+    create: (key, value) => compareAndSet(key, () => kv.create(key, value)),
+    update: (key, value, revision) => compareAndSet(key, () => kv.update(key, value, revision)),
+    delete: (key) => kv.delete(key),
+    async watch(handler) {
+      const watcher = await kv.watch({});
+      let resolveReady = () => {};
+      const ready = new Promise<void>((resolve) => {
+        resolveReady = resolve;
+      });
+      const empty = (await kv.status()).values === 0;
+      if (empty) resolveReady();
+      void (async () => {
+        for await (const entry of watcher) {
+          try {
+            handler(
+              entry.key,
+              entry.operation === 'PUT' ? { key: entry.key, value: entry.value, revision: entry.revision } : null,
+            );
+          } catch (error) {
+            log.error({ error, key: entry.key }, 'a bucket watcher threw');
+          }
+          if (entry.delta === 0) resolveReady();
+        }
+      })();
+      return { ready, stop: () => watcher.stop() };
+    },
+  };
+}
+
+export function openBlobs(store: ObjectStore): Blobs {
+  return {
+    async put(name, data) {
+      await store.putBlob({ name }, data);
+    },
+    get: (name) => store.getBlob(name),
+    async delete(name) {
+      await store.delete(name).catch(() => {});
+    },
+  };
+}

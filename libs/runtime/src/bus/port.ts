@@ -1,0 +1,102 @@
+/**
+ * The bus as services see it. Guarantees that every adapter gives (and the contract suite in libs/testkit checks):
+ * - `publish` and `subscribe` are at most once; a handler that throws is logged and the subscription lives on.
+ * - `append` resolves only when the stream has stored the message. It rejects with `BusConflict` when the expectation
+ *   does not hold (nothing was stored), and with `BusUnknown` when it cannot be known whether it was stored.
+ * - `follow` delivers every stored message of its subjects from `fromSequence` on, in order, each at least once per
+ *   follower and never out of order, across reconnects, until stopped.
+ * - Bucket and blob writes are durable when they resolve; `update` and `create` are compare-and-set.
+ */
+export interface BusMessage {
+  subject: string;
+  data: Uint8Array;
+  reply?: string;
+}
+
+export interface StoredMessage {
+  subject: string;
+  data: Uint8Array;
+  /** Position in the stream, from 1. */
+  sequence: number;
+  /** When the stream stored it, Unix milliseconds. */
+  storedAt: number;
+}
+
+export interface AppendOptions {
+  /** The subject's last sequence must be this (0: nothing on the subject yet). */
+  expectedLastSubjectSequence?: number;
+  /** A repeat with the same id within the stream's window is recognised and not stored again. */
+  messageId?: string;
+  headers?: Record<string, string>;
+  timeoutMs?: number;
+}
+
+export interface Follower {
+  /** Resolves when all that was stored at the time of the call has been delivered. */
+  caughtUp: Promise<void>;
+  stop(): void;
+}
+
+export interface BucketEntry {
+  key: string;
+  value: Uint8Array;
+  revision: number;
+}
+
+export interface Bucket {
+  get(key: string): Promise<BucketEntry | null>;
+  put(key: string, value: Uint8Array): Promise<number>;
+  /** Only when the key is not there. Throws BusConflict otherwise. */
+  create(key: string, value: Uint8Array): Promise<number>;
+  /** Only when the key still has this revision. Throws BusConflict otherwise. */
+  update(key: string, value: Uint8Array, revision: number): Promise<number>;
+  delete(key: string): Promise<void>;
+  /** Current values first (then `ready` resolves), every change from then on; `value` null: deleted. */
+  watch(handler: (key: string, entry: BucketEntry | null) => void): Promise<{ ready: Promise<void>; stop(): void }>;
+}
+
+export interface Blobs {
+  put(name: string, data: Uint8Array): Promise<void>;
+  get(name: string): Promise<Uint8Array | null>;
+  delete(name: string): Promise<void>;
+}
+
+export interface Bus {
+  /** The largest message that the server takes, in bytes. */
+  readonly payloadBytesMax: number;
+  /** A subject of one's own for replies, under which any suffix may be added. */
+  readonly inbox: string;
+  publish(subject: string, data: Uint8Array, options?: { reply?: string }): void;
+  subscribe(subject: string, handler: (message: BusMessage) => void, options?: { queue?: string }): { stop(): void };
+  /** One request, one reply. Throws TuttiError `unavailable` (nobody there) or `timeout`. */
+  request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
+  append(subject: string, data: Uint8Array, options?: AppendOptions): Promise<number>;
+  /** The last stored message whose subject matches (wildcards allowed), or null. */
+  last(stream: string, subject: string): Promise<StoredMessage | null>;
+  follow(
+    stream: string,
+    subjects: string[],
+    fromSequence: number,
+    handler: (message: StoredMessage) => void | Promise<void>,
+  ): Promise<Follower>;
+  /** All stored messages of one subject from `fromSequence` up to what is the last one now, in order. */
+  read(stream: string, subject: string, fromSequence: number): AsyncIterable<StoredMessage>;
+  /** Removes what is below `beforeSequence` on a subject; returns how many. */
+  purge(stream: string, subject: string, beforeSequence: number): Promise<number>;
+  bucket(name: string): Promise<Bucket>;
+  blobs(name: string): Promise<Blobs>;
+  /** Called on every loss and return of the connection. */
+  onStatus(handler: (status: 'connected' | 'disconnected') => void): { stop(): void };
+  readonly connected: boolean;
+  /** Stops taking, lets what is under way go out, closes. */
+  close(): Promise<void>;
+}
+
+/** The compare-and-set failed: nothing was stored. */
+export class BusConflict extends Error {
+  override name = 'BusConflict';
+}
+/** No acknowledgement came: it may or may not have been stored. */
+export class BusUnknown extends Error {
+  override name = 'BusUnknown';
+}

@@ -1,0 +1,42 @@
+/** How a service asks another one. Implemented in caller.ts. */
+import type { ErrorInfo, VERBS, VerbName } from '@tutti/contracts';
+import type { z } from 'zod';
+
+export interface CallOptions {
+  tenant: string;
+  /** The same id is the same call: receivers answer it once. A fresh one where it is left out. */
+  callId?: string;
+  run?: string;
+  root?: string;
+  session?: string;
+  traceparent?: string | undefined;
+  /** Milliseconds until nobody waits any more. */
+  timeoutMs: number;
+  signal?: AbortSignal;
+}
+
+export interface Caller {
+  /**
+   * Asks and waits. Sends again with the same callId when a worker fell silent or nobody was there, until the time is over.
+   * Rejects with the TuttiError that the service answered, `timeout`, `unavailable` or `cancelled`.
+   */
+  call<V extends VerbName>(
+    verb: V,
+    body: z.input<(typeof VERBS)[V]['body']>,
+    options: CallOptions,
+  ): Promise<z.output<(typeof VERBS)[V]['result']>>;
+  /** Asks without waiting, once: the outcome comes to `done`, exactly one time unless `forget` was called. For callers that keep their own books (the planner). */
+  send<V extends VerbName>(
+    verb: V,
+    body: z.input<(typeof VERBS)[V]['body']>,
+    options: Required<Pick<CallOptions, 'callId' | 'tenant' | 'timeoutMs'>> & CallOptions,
+    done: (
+      outcome: { ok: true; body: z.output<(typeof VERBS)[V]['result']> } | { ok: false; error: ErrorInfo },
+    ) => void,
+  ): void;
+  /** Nobody waits for this call any more; tells the service's replicas to give it up when `cancel`. */
+  forget(callId: string, cancel: boolean): void;
+  /** Calls that are under way. */
+  readonly open: number;
+  close(): void;
+}

@@ -1,0 +1,12 @@
+export * from './bundles.ts';
+export { connectNatsBus, type NatsBusOptions } from './bus/nats-bus.ts';
+export * from './bus/port.ts';
+export { createCaller } from './caller.ts';
+export * from './caller-port.ts';
+export * from './coalesce.ts';
+export * from './log.ts';
+export * from './provision.ts';
+export { createReceiver } from './receiver.ts';
+export * from './service.ts';
+export * from './service-types.ts';
+export * from './telemetry.ts';

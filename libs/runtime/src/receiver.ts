@@ -1,0 +1,208 @@
+/**
+ * Answers requests: validation, tracing, deadlines, cancelling, heartbeats and limits around a service's handlers.
+ * Invariants: one piece of work per callId at a time, however often it is asked; every item of a batch gets one result
+ * on each inbox that asked for it; more than the limit is refused at once with a hint, never queued.
+ */
+import {
+  type ErrorInfo,
+  LIMITS,
+  RequestBatch,
+  type RequestItem,
+  type ResultItem,
+  subjects,
+  TuttiError,
+  toErrorInfo,
+  VERBS,
+  type VerbName,
+} from '@tutti/contracts';
+import { z } from 'zod';
+import type { Bus, BusMessage } from './bus/port.ts';
+import { createCoalescer, packJson } from './coalesce.ts';
+import type { Logger } from './log.ts';
+import type { Handlers, RequestContext } from './service-types.ts';
+import type { Telemetry } from './telemetry.ts';
+
+const ENVELOPE_BYTES = 4_096;
+const BUSY_RETRY_MS = 250;
+const text = new TextDecoder();
+const CancelMessage = z.object({ v: z.literal(1), callIds: z.array(z.string()) });
+
+interface Work {
+  item: RequestItem;
+  replies: Set<string>;
+  abort: AbortController;
+  startedAt: number;
+}
+
+export interface Receiver {
+  readonly active: number;
+  /** Takes no more requests; resolves when what is under way has ended, or when the time is over (then it is aborted). */
+  drain(timeoutMs: number): Promise<void>;
+}
+
+export function createReceiver(options: {
+  bus: Bus;
+  service: string;
+  handlers: Handlers;
+  inFlightMax: number;
+  telemetry: Telemetry;
+  log: Logger;
+}): Receiver {
+  const { bus, service, handlers, log, telemetry } = options;
+  const active = new Map<string, Work>();
+  let idle = () => {};
+
+  const outgoing = createCoalescer<ResultItem>(LIMITS.batchItemsMax, (reply, results) => {
+    packJson(
+      results,
+      bus.payloadBytesMax - ENVELOPE_BYTES,
+      (joined) => `{"v":1,"results":[${joined}],"alive":[]}`,
+      (data) => bus.publish(reply, data),
+      (result, size) => {
+        const error = new TuttiError(
+          'payload_too_large',
+          `the answer of ${service} has ${size} bytes; the bus takes ${bus.payloadBytesMax}`,
+        ).toInfo();
+        bus.publish(
+          reply,
+          new TextEncoder().encode(
+            JSON.stringify({ v: 1, results: [{ callId: result.callId, ok: false, error }], alive: [] }),
+          ),
+        );
+      },
+    );
+  });
+
+  function take(verb: VerbName, message: BusMessage): void {
+    if (!message.reply) return;
+    const batch = RequestBatch.safeParse(JSON.parse(text.decode(message.data)));
+    if (!batch.success)
+      return log.error({ verb, issues: batch.error.issues }, 'a request batch does not fit its schema');
+    for (const item of batch.data.items) takeItem(verb, item, message.reply);
+  }
+
+  function takeItem(verb: VerbName, item: RequestItem, reply: string): void {
+    const key = `${item.tenant}/${item.callId}`;
+    const same = active.get(key);
+    if (same) return void same.replies.add(reply);
+    if (item.deadlineAt <= Date.now())
+      return refuse(item, reply, new TuttiError('timeout', 'the request came after its deadline').toInfo());
+    if (active.size >= options.inFlightMax) {
+      const error = new TuttiError('overloaded', `${service} has ${active.size} requests in flight, its limit`, {
+        retryAfterMs: BUSY_RETRY_MS,
+      });
+      return refuse(item, reply, error.toInfo());
+    }
+    const work: Work = { item, replies: new Set([reply]), abort: new AbortController(), startedAt: performance.now() };
+    active.set(key, work);
+    void run(verb, work).then((result) => {
+      active.delete(key);
+      for (const to of work.replies) outgoing.add(to, result);
+      if (active.size === 0) idle();
+    });
+  }
+
+  function refuse(item: RequestItem, reply: string, error: ErrorInfo): void {
+    outgoing.add(reply, { callId: item.callId, ok: false, error });
+  }
+
+  async function run(verb: VerbName, work: Work): Promise<ResultItem> {
+    const { item } = work;
+    const subject = subjects.request(service, VERBS[verb].verb);
+    const span = telemetry.span(`process ${subject}`, {
+      kind: 'consumer',
+      parent: item.traceparent,
+      attributes: spanAttributes(subject, service, item),
+    });
+    const timer = setTimeout(
+      () => work.abort.abort(new TuttiError('timeout', 'the deadline is over')),
+      Math.min(item.deadlineAt - Date.now(), 2 ** 31 - 1),
+    );
+    try {
+      const body = VERBS[verb].body.parse(item.body);
+      const context: RequestContext = {
+        item,
+        signal: work.abort.signal,
+        traceparent: span.traceparent ?? item.traceparent,
+        attributes: span.attributes,
+      };
+      const handler = handlers[verb] as (body: unknown, context: RequestContext) => Promise<unknown>;
+      const result = VERBS[verb].result.parse(await handler(body, context));
+      span.end();
+      return { callId: item.callId, ok: true, body: result };
+    } catch (error) {
+      const info = toErrorInfo(error);
+      if (info.code === 'internal')
+        log.error({ err: error, verb, callId: item.callId, run: item.run }, 'a request failed');
+      span.end({ error: `${info.code}: ${info.message}` });
+      return { callId: item.callId, ok: false, error: info };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  const subscriptions = Object.keys(handlers).map((verb) =>
+    bus.subscribe(
+      subjects.request(service, VERBS[verb as VerbName].verb),
+      (message) => take(verb as VerbName, message),
+      { queue: service },
+    ),
+  );
+  const cancels = bus.subscribe(subjects.cancel(service), (message) => {
+    const parsed = CancelMessage.safeParse(JSON.parse(text.decode(message.data)));
+    if (!parsed.success) return;
+    const ids = new Set(parsed.data.callIds);
+    for (const work of active.values())
+      if (ids.has(work.item.callId)) work.abort.abort(new TuttiError('cancelled', 'the call was cancelled'));
+  });
+  const heartbeat = setInterval(() => {
+    const byReply = new Map<string, string[]>();
+    const now = performance.now();
+    for (const work of active.values()) {
+      if (now - work.startedAt < LIMITS.heartbeatMs) continue;
+      for (const reply of work.replies) byReply.set(reply, [...(byReply.get(reply) ?? []), work.item.callId]);
+    }
+    for (const [reply, alive] of byReply)
+      bus.publish(reply, new TextEncoder().encode(JSON.stringify({ v: 1, results: [], alive })));
+  }, LIMITS.heartbeatMs);
+  heartbeat.unref();
+
+  return {
+    get active() {
+      return active.size;
+    },
+    async drain(timeoutMs) {
+      for (const subscription of subscriptions) subscription.stop();
+      if (active.size > 0) {
+        let timer: NodeJS.Timeout | undefined;
+        await Promise.race([
+          new Promise<void>((resolve) => {
+            idle = resolve;
+          }),
+          new Promise<void>((resolve) => {
+            timer = setTimeout(resolve, timeoutMs);
+          }),
+        ]);
+        clearTimeout(timer);
+        for (const work of active.values()) work.abort.abort(new TuttiError('unavailable', 'the service is stopping'));
+      }
+      outgoing.flush();
+      cancels.stop();
+      clearInterval(heartbeat);
+    },
+  };
+}
+
+function spanAttributes(subject: string, service: string, item: RequestItem): Record<string, string> {
+  return {
+    'messaging.system': 'nats',
+    'messaging.operation.name': 'process',
+    'messaging.operation.type': 'process',
+    'messaging.destination.name': subject,
+    'messaging.consumer.group.name': service,
+    'messaging.message.id': item.callId,
+    ...(item.run ? { 'tutti.run.id': item.run } : {}),
+    ...(item.session ? { 'gen_ai.conversation.id': item.session } : {}),
+    'tutti.tenant': item.tenant,
+  };
+}

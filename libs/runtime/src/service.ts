@@ -1,0 +1,200 @@
+/**
+ * Starts a service: reads its configuration, connects it, provisions the bus, serves its handlers, answers health
+ * questions, and stops it in order. Several may run in one process, each with a connection of its own.
+ */
+import { randomBytes } from 'node:crypto';
+import { createServer, type Server } from 'node:http';
+import { join, resolve } from 'node:path';
+import { BUCKETS, TuttiError } from '@tutti/contracts';
+import { z } from 'zod';
+import { createBundleStore } from './bundles.ts';
+import { connectNatsBus } from './bus/nats-bus.ts';
+import { createCaller } from './caller.ts';
+import { createLogger, type Logger } from './log.ts';
+import { provision } from './provision.ts';
+import { createReceiver } from './receiver.ts';
+import type { ServiceDefinition } from './service-types.ts';
+import { createTelemetry, startTelemetry, stopTelemetry } from './telemetry.ts';
+
+/** Environment that every service understands. */
+export const RuntimeConfig = z.object({
+  NATS_URL: z.string().default('nats://127.0.0.1:4222').describe('NATS servers, separated by commas.'),
+  TUTTI_NATS_USER: z.string().optional().describe('User for NATS, when it asks for one.'),
+  TUTTI_NATS_PASSWORD: z.string().optional().describe('Password for NATS.'),
+  TUTTI_DATA: z.string().default('.tutti').describe('Folder for local state.'),
+  TUTTI_PARTITIONS: z.coerce
+    .number()
+    .int()
+    .optional()
+    .describe('Number of partitions, chosen once; 4 where nothing is set.'),
+  TUTTI_NATS_REPLICAS: z.coerce.number().int().min(1).max(5).default(1).describe('Copies of each stream and bucket.'),
+  TUTTI_PROVISION: z
+    .enum(['true', 'false'])
+    .default('true')
+    .describe('Whether a service makes the streams it needs. `false` where a job of its own does.'),
+  TUTTI_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Log level.'),
+  TUTTI_HEALTH_PORT: z.coerce
+    .number()
+    .int()
+    .optional()
+    .describe('Port for /healthz and /readyz of a service that runs alone. None where it is not set.'),
+  TUTTI_HEALTH_HOST: z.string().default('127.0.0.1').describe('Address that the health port listens on.'),
+  TUTTI_IN_FLIGHT_MAX: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(1_024)
+    .describe('Requests that a service works on at once; more are refused with a hint.'),
+  TUTTI_DRAIN_TIMEOUT_MS: z.coerce
+    .number()
+    .int()
+    .positive()
+    .default(10_000)
+    .describe('How long stopping waits for what is under way.'),
+});
+export type RuntimeConfig = z.infer<typeof RuntimeConfig>;
+
+export interface StartOptions {
+  /** Variables over those of the process. */
+  env?: Record<string, string | undefined>;
+  log?: Logger;
+}
+
+export interface StartedService {
+  name: string;
+  instance: string;
+  ready(): boolean;
+  /** Takes no more work; hands over or finishes what there is. */
+  drain(): Promise<void>;
+  /** Drains if that was not done, and closes everything. */
+  stop(): Promise<void>;
+}
+
+export function parseConfig<Schema extends z.ZodType>(
+  schema: Schema,
+  environment: Record<string, string | undefined>,
+  what: string,
+): z.output<Schema> {
+  // An empty variable is an unset one: Compose and Helm write both the same way.
+  const set = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = schema.safeParse(set);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => `  ${issue.path.join('.')}: ${issue.message}`).join('\n');
+  throw new TuttiError('invalid_request', `the configuration of ${what} has mistakes:\n${problems}`);
+}
+
+export async function startService(definition: ServiceDefinition, options: StartOptions = {}): Promise<StartedService> {
+  const environment = { ...process.env, ...options.env };
+  const runtime = parseConfig(RuntimeConfig, environment, definition.name);
+  const config = parseConfig(definition.config, environment, definition.name);
+  const instance = `${definition.name}-${randomBytes(5).toString('hex')}`;
+  const log = (options.log ?? createLogger({}, { level: runtime.TUTTI_LOG_LEVEL })).child({
+    service: definition.name,
+    instance,
+  });
+  startTelemetry(environment);
+  const bus = await connectNatsBus({
+    url: runtime.NATS_URL,
+    name: instance,
+    log,
+    ...(runtime.TUTTI_NATS_USER
+      ? { credentials: { user: runtime.TUTTI_NATS_USER, password: runtime.TUTTI_NATS_PASSWORD ?? '' } }
+      : {}),
+  });
+  try {
+    if (runtime.TUTTI_PROVISION === 'true')
+      await provision(bus, { partitions: runtime.TUTTI_PARTITIONS, replicas: runtime.TUTTI_NATS_REPLICAS });
+    const caller = createCaller(bus, log);
+    const telemetry = createTelemetry(definition.name);
+    const bundles = createBundleStore(() => bus.bucket(BUCKETS.bundles));
+    const running = await definition.start({
+      name: definition.name,
+      instance,
+      config,
+      bus,
+      caller,
+      bundles,
+      log,
+      telemetry,
+      dataDir: join(resolve(runtime.TUTTI_DATA), definition.name),
+    });
+    const receiver = createReceiver({
+      bus,
+      service: definition.name,
+      handlers: running.handlers,
+      inFlightMax: runtime.TUTTI_IN_FLIGHT_MAX,
+      telemetry,
+      log,
+    });
+    let draining: Promise<void> | undefined;
+    let stopping: Promise<void> | undefined;
+    const ready = () => !draining && bus.connected && (running.ready?.() ?? true);
+    const health =
+      runtime.TUTTI_HEALTH_PORT === undefined
+        ? undefined
+        : await serveHealth(runtime.TUTTI_HEALTH_HOST, runtime.TUTTI_HEALTH_PORT, ready);
+    const drain = (): Promise<void> => {
+      draining ??= Promise.all([receiver.drain(runtime.TUTTI_DRAIN_TIMEOUT_MS), running.drain?.()]).then(() => {});
+      return draining;
+    };
+    log.info({ config: undefined }, 'started');
+    return {
+      name: definition.name,
+      instance,
+      ready,
+      drain,
+      stop() {
+        stopping ??= (async () => {
+          await drain();
+          await running.stop?.();
+          caller.close();
+          await bus.close();
+          await closeServer(health);
+          log.info('stopped');
+        })();
+        return stopping;
+      },
+    };
+  } catch (error) {
+    await bus.close();
+    throw error;
+  }
+}
+
+/** For `main.ts`: one service, this process. Ends with exit code 0 after SIGTERM or SIGINT, 1 when it cannot start. */
+export async function runService(definition: ServiceDefinition): Promise<void> {
+  let service: StartedService;
+  try {
+    service = await startService(definition);
+  } catch (error) {
+    process.stderr.write(`tutti: ${definition.name} cannot start: ${(error as Error).message}\n`);
+    process.exit(1);
+  }
+  const stop = async () => {
+    await service.stop();
+    await stopTelemetry();
+    process.exit(0);
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+}
+
+function serveHealth(host: string, port: number, ready: () => boolean): Promise<Server> {
+  const server = createServer((request, response) => {
+    const ok = request.url === '/healthz' || (request.url === '/readyz' && ready());
+    response.writeHead(ok ? 200 : request.url === '/readyz' ? 503 : 404, { 'content-type': 'application/json' });
+    response.end(JSON.stringify({ status: ok ? 'ok' : 'not ready' }));
+  });
+  return new Promise((resolveServer, reject) => {
+    server.once('error', reject);
+    server.listen(port, host, () => resolveServer(server));
+  });
+}
+
+async function closeServer(server: Server | undefined): Promise<void> {
+  if (!server) return;
+  server.closeAllConnections();
+  await new Promise((resolveClose) => server.close(resolveClose));
+}
