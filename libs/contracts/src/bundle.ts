@@ -6,7 +6,7 @@
 import { z } from 'zod';
 import { EffectKind, JsonSchema } from './chat.ts';
 import { Name } from './ids.ts';
-import { RunLimits } from './limits.ts';
+import { SomeRunLimits } from './limits.ts';
 
 export const Strategy = z.enum(['direct', 'react', 'plan', 'auto']);
 export type Strategy = z.infer<typeof Strategy>;
@@ -25,7 +25,7 @@ export const AgentManifest = z.strictObject({
   knowledge: z.array(Name).default([]),
   /** Short statements that hold for every run (`The office is in Berlin`). */
   facts: z.array(z.string()).default([]),
-  limits: RunLimits.partial().default({}),
+  limits: SomeRunLimits.default({}),
   timeZone: z.string().default('UTC'),
 });
 export type AgentManifest = z.infer<typeof AgentManifest>;

@@ -38,6 +38,8 @@ export const subjects = {
   cancel: (service: string) => `tutti.cancel.${service}`,
   document: (tenant: string, collection: string, document: string) => `tutti.kb.${tenant}.${collection}.${document}`,
   effect: (tenant: string, callId: string) => `tutti.effect.${tenant}.${callId}`,
+  /** One replica of a service, asked by the others of the same service. */
+  at: (service: string, instance: string) => `tutti.svc.${service}.at.${instance}`,
 } as const;
 
 export interface StreamSpec {

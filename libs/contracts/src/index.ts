@@ -1,6 +1,7 @@
 export * from './bundle.ts';
 export * from './catalogue.ts';
 export * from './chat.ts';
+export * from './effects.ts';
 export * from './errors.ts';
 export * from './ids.ts';
 export * from './inbound.ts';

@@ -25,6 +25,20 @@ export const RunLimits = z.object({
 });
 export type RunLimits = z.infer<typeof RunLimits>;
 
+/** Some of them. Not `RunLimits.partial()`: that fills in the defaults of what is left out, which then count as set. */
+const limit = RunLimits.shape;
+export const SomeRunLimits = z.object({
+  stepsMax: limit.stepsMax.unwrap().optional(),
+  modelCallsMax: limit.modelCallsMax.unwrap().optional(),
+  toolCallsMax: limit.toolCallsMax.unwrap().optional(),
+  depthMax: limit.depthMax.unwrap().optional(),
+  childrenMax: limit.childrenMax.unwrap().optional(),
+  tokensMax: limit.tokensMax.unwrap().optional(),
+  wallTimeMs: limit.wallTimeMs.unwrap().optional(),
+  stepTimeoutMs: limit.stepTimeoutMs.unwrap().optional(),
+  approvalTtlMs: limit.approvalTtlMs.unwrap().optional(),
+});
+
 export const LIMITS = {
   /** Characters of a user's input. */
   inputCharsMax: 100_000,

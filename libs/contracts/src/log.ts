@@ -8,7 +8,7 @@ import { AgentManifest, Strategy } from './bundle.ts';
 import { EffectKind, Passage, ToolCall, ToolDefinition } from './chat.ts';
 import { ErrorInfo } from './errors.ts';
 import { Name } from './ids.ts';
-import { RunLimits } from './limits.ts';
+import { RunLimits, SomeRunLimits } from './limits.ts';
 import { Plan } from './plan.ts';
 import { Action, CompleteResult, RecallResult } from './steps.ts';
 
@@ -50,7 +50,7 @@ export const RunStart = z.object({
   bundle: z.string(),
   principal: Principal,
   /** Lower limits than the agent's. */
-  limits: RunLimits.partial().default({}),
+  limits: SomeRunLimits.default({}),
   root: z.string(),
   /** Session whose memory the run reads (a child reads its root's). */
   memorySession: z.string(),
@@ -186,7 +186,13 @@ export const RunEntry = z.discriminatedUnion('type', [
     start: RunStart,
   }),
   /** A child (or its child) waits for these approvals now; none: it goes on. */
-  z.object({ ...base, type: z.literal('child.waiting'), child: z.string(), approvals: z.array(ApprovalRecord) }),
+  z.object({
+    ...base,
+    type: z.literal('child.waiting'),
+    child: z.string(),
+    version: z.number().int(),
+    approvals: z.array(ApprovalRecord),
+  }),
   z.object({ ...base, type: z.literal('child.ended'), task: z.string(), outcome: ChildOutcome }),
   /** A cancel was taken in; what was open is given up. */
   z.object({ ...base, type: z.literal('run.cancelling'), by: z.string(), reason: z.string() }),
@@ -219,6 +225,8 @@ export const LogBatch = z.object({
   owner: z.string(),
   readUpTo: z.number().int(),
   at: z.number(),
+  /** Keys of letters (messages to other runs, timers) that the bus has stored: they need not be sent again. */
+  delivered: z.array(z.string()).default([]),
   partition: z.array(PartitionEntry).default([]),
   entries: z.array(RunEntry),
 });

@@ -83,8 +83,16 @@ export const SearchBody = z.object({
   limit: z.number().int().min(1).max(50),
 });
 export const SearchResult = z.object({ passages: z.array(Passage) });
-export const DocumentsBody = z.object({ collection: Name.optional(), document: z.string().optional() });
+export const DocumentsBody = z.object({
+  collection: Name.optional(),
+  document: z.string().optional(),
+  /** The `next` of the page before. */
+  after: z.string().max(200).optional(),
+  limit: z.number().int().min(1).max(1_000).default(1_000),
+});
+/** By collection and id. `next`: there is more; ask again with it as `after`. */
 export const DocumentsResult = z.object({
+  next: z.string().nullable().default(null),
   documents: z.array(
     z.object({
       collection: Name,

@@ -1,0 +1,51 @@
+/**
+ * The effect ledger: what the tools service writes on `tutti.effect.<tenant>.<callId>` about a call that is not pure.
+ * Each record is appended with the expectation that the one it follows is still the last, so the records of a call form
+ * one chain: an intent, then what came of it, or the intent of a later attempt that fences off the earlier one.
+ */
+import { z } from 'zod';
+import { EffectKind } from './chat.ts';
+import { ApprovalGrant } from './steps.ts';
+
+const base = {
+  v: z.literal(1),
+  tool: z.string(),
+  /** contentHash of `{tool, arguments}` with the validated arguments: what an approval is bound to. */
+  argumentsHash: z.string(),
+  /** The same of the arguments as they came, so that a repeat is recognised even when its tool cannot be reached. */
+  requestHash: z.string(),
+  bundle: z.string(),
+  agent: z.string(),
+  run: z.string().optional(),
+  effect: EffectKind,
+  /** What the remote is told to recognise a repeat by; the same for every attempt. */
+  idempotencyKey: z.string(),
+  /** The replica that made this attempt. */
+  instance: z.string(),
+  /** Unique for this attempt: tells one's own record from another's when an acknowledgement got lost. */
+  token: z.string(),
+  /** From 1. */
+  attempt: z.number().int().positive(),
+  at: z.number(),
+  /** The grant under which this attempt was made. */
+  approval: ApprovalGrant.optional(),
+};
+export const EffectRecord = z.discriminatedUnion('kind', [
+  /** The call may be dispatched from now on. `timeoutMs`: after that long the replica has given the call up. */
+  z.object({ ...base, kind: z.literal('intent'), timeoutMs: z.number() }),
+  /** What came of it. `how`: the tool's own answer, or what the probe found later. */
+  z.object({
+    ...base,
+    kind: z.literal('outcome'),
+    content: z.string(),
+    isError: z.boolean(),
+    how: z.enum(['answered', 'probed']),
+  }),
+  /** This attempt provably never left: nothing happened. */
+  z.object({ ...base, kind: z.literal('void'), reason: z.string() }),
+]);
+export type EffectRecord = z.infer<typeof EffectRecord>;
+
+/** One replica of tools asks another, on `tutti.svc.tools.at.<instance>`, whether it still works on a call. */
+export const WorkingQuestion = z.object({ v: z.literal(1), tenant: z.string(), callId: z.string() });
+export const WorkingAnswer = z.object({ v: z.literal(1), working: z.boolean() });

@@ -1,0 +1,113 @@
+/** The request that a step sends: a function of the run and the step. */
+import {
+  type AgentManifest,
+  LIMITS,
+  PLAN_FORMAT,
+  planJsonSchema,
+  type ToolDefinition,
+  type VERBS,
+  type VerbName,
+} from '@tutti/contracts';
+import type { z } from 'zod';
+import { conversation, goalText } from './conversation.ts';
+import type { OpenStep, PartitionState, RunState } from './state.ts';
+
+export type StepRequest = { [V in VerbName]: { verb: V; body: z.input<(typeof VERBS)[V]['body']> } }[VerbName];
+
+/** Toolset hashes that are named to the tools service, so that it need not send what is known. */
+const HAVE_MAX = 32;
+
+export function requestOf(state: PartitionState, run: RunState, open: OpenStep, agent: AgentManifest): StepRequest {
+  const { step } = open;
+  const { bundle } = run.start;
+  switch (step.kind) {
+    case 'recall':
+      return {
+        verb: 'recall',
+        body: {
+          session: run.start.memorySession,
+          query: goalText(run).slice(0, QUERY_CHARS_MAX),
+          turnsMax: LIMITS.turnsMax,
+        },
+      };
+    case 'search':
+      return {
+        verb: 'search',
+        body: {
+          collections: agent.knowledge,
+          query: goalText(run).slice(0, QUERY_CHARS_MAX),
+          limit: LIMITS.passagesMax,
+        },
+      };
+    case 'describe':
+      return {
+        verb: 'describe',
+        body: { bundle, agent: agent.name, have: [...state.toolsets.keys()].slice(-HAVE_MAX) },
+      };
+    case 'complete':
+      return { verb: 'complete', body: completeBody(state, run, open, agent) };
+    case 'execute':
+      return {
+        verb: 'execute',
+        body: {
+          bundle,
+          agent: agent.name,
+          tool: step.call.name,
+          arguments: step.call.arguments,
+          ...(open.grant ? { approval: open.grant } : {}),
+        },
+      };
+    case 'remember':
+      return {
+        verb: 'remember',
+        body: {
+          turn: {
+            run: run.id,
+            session: run.start.memorySession,
+            agent: agent.name,
+            at: run.acceptedAt,
+            input: run.start.input,
+            output: run.answer ?? '',
+            actions: run.actions.slice(-ACTIONS_REMEMBERED_MAX),
+          },
+        },
+      };
+    default:
+      throw new Error(`unknown step ${(step satisfies never as { kind: string }).kind}`);
+  }
+}
+
+const QUERY_CHARS_MAX = 4_000;
+const ACTIONS_REMEMBERED_MAX = 40;
+
+function completeBody(state: PartitionState, run: RunState, open: OpenStep, agent: AgentManifest) {
+  if (open.step.kind !== 'complete') throw new Error('not a complete step');
+  const { purpose, messages } = open.step;
+  const planning = purpose === 'plan';
+  return {
+    bundle: run.start.bundle,
+    agent: agent.name,
+    model: agent.model,
+    // Only what the user waits to read is worth streaming: the answer, or an act that may turn out to be it.
+    live: run.start.live && !planning && run.start.parent === null,
+    chat: {
+      messages: conversation(run, agent, purpose, messages),
+      tools: toolsOf(state, run),
+      toolChoice: purpose === 'act' ? ('auto' as const) : ('none' as const),
+      responseFormat: planning
+        ? { type: 'json_schema' as const, name: PLAN_FORMAT, schema: planJsonSchema }
+        : { type: 'text' as const },
+      passages: run.passages,
+      facts: [...agent.facts, ...(run.recall?.facts ?? [])],
+      now: new Date(open.at).toISOString(),
+      timeZone: agent.timeZone,
+    },
+  };
+}
+
+/** The tools that the run may use: the agent's, or those of them that its task names. */
+export function toolsOf(state: PartitionState, run: RunState): ToolDefinition[] {
+  const tools = run.toolset ? (state.toolsets.get(run.toolset) ?? []) : [];
+  const { brief } = run.start;
+  return brief ? tools.filter((tool) => brief.tools.includes(tool.name)) : tools;
+}

@@ -1,0 +1,4 @@
+import { runService } from '@tutti/runtime';
+import { plannerService } from './service.ts';
+
+await runService(plannerService);
