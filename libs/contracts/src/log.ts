@@ -209,13 +209,13 @@ export const RunEntry = z.discriminatedUnion('type', [
 ]);
 export type RunEntry = z.infer<typeof RunEntry>;
 
-/** An entry of the partition as a whole: tool definitions, stored once and named by hash from then on. */
-export const PartitionEntry = z.object({
-  type: z.literal('toolset.learned'),
-  at: z.number(),
-  hash: z.string(),
-  tools: z.array(ToolDefinition),
-});
+/** An entry of the partition as a whole. */
+export const PartitionEntry = z.discriminatedUnion('type', [
+  /** Tool definitions, stored once and named by hash from then on. */
+  z.object({ type: z.literal('toolset.learned'), at: z.number(), hash: z.string(), tools: z.array(ToolDefinition) }),
+  /** A run was cancelled before its start arrived: it must not begin when the start comes. */
+  z.object({ type: z.literal('run.barred'), at: z.number(), run: z.string() }),
+]);
 export type PartitionEntry = z.infer<typeof PartitionEntry>;
 
 /** One message on `tutti.log.<partition>`. `readUpTo`: the sequence in TUTTI_INBOUND up to which all is taken in. */

@@ -99,9 +99,21 @@ export class Decider {
     evolve(this.#state, full);
   }
 
+  #emitPartition(entry: PartitionEntry): void {
+    this.partitionEntries.push(entry);
+    evolvePartition(this.#state, entry);
+  }
+
+  /** A cancel that overtook its start. */
+  #bar(run: string): void {
+    if (!this.#state.endedIds.has(run) && !this.#state.barred.has(run))
+      this.#emitPartition({ type: 'run.barred', at: this.#env.now, run });
+  }
+
   #inbound(message: InboundMessage): void {
     if (message.type === 'start') return this.#start(message);
     const run = this.#state.runs.get(message.run);
+    if (!run && message.type === 'cancel') return this.#bar(message.run);
     if (!run || isEnded(run)) return;
     switch (message.type) {
       case 'cancel':
@@ -141,7 +153,8 @@ export class Decider {
   }
 
   #start(message: Extract<InboundMessage, { type: 'start' }>): void {
-    if (this.#state.runs.has(message.run) || this.#state.endedIds.has(message.run)) return;
+    const { runs, endedIds, barred } = this.#state;
+    if (runs.has(message.run) || endedIds.has(message.run) || barred.has(message.run)) return;
     const agent = this.#env.bundle(message.start.bundle)?.agents[message.start.agent];
     this.#emit(message.run, {
       type: 'run.accepted',
@@ -232,14 +245,7 @@ export class Decider {
             retryable: true,
           }).toInfo(),
         );
-      const entry: PartitionEntry = {
-        type: 'toolset.learned',
-        at: this.#env.now,
-        hash: result.hash,
-        tools: result.tools,
-      };
-      this.partitionEntries.push(entry);
-      evolvePartition(this.#state, entry);
+      this.#emitPartition({ type: 'toolset.learned', at: this.#env.now, hash: result.hash, tools: result.tools });
     }
     this.#emit(run.id, {
       type: 'step.completed',
@@ -376,7 +382,7 @@ export class Decider {
     this.forgotten.push(...Object.keys(run.open));
     for (const approval of run.approvals) this.#decideApproval(run, approval.id, 'cancelled', by, reason);
     this.#emit(run.id, { type: 'run.cancelling', by, reason });
-    this.#emit(run.id, { type: 'run.cancelled', by, reason, usage: run.usage });
+    this.#emit(run.id, { type: 'run.cancelled', by, reason, usage: { ...run.usage } });
     this.#startNext(run.tenant, run.session);
   }
 
@@ -389,14 +395,14 @@ export class Decider {
         this.forgotten.push(...Object.keys(run.open));
         this.#emit(run.id, { type: 'run.cancelling', by: 'system', reason: error.message });
       }
-      this.#emit(run.id, { type: 'run.failed', error, output, usage: run.usage });
+      this.#emit(run.id, { type: 'run.failed', error, output, usage: { ...run.usage } });
     } else {
       const output = run.answer ?? '';
       this.#emit(run.id, {
         type: 'run.completed',
         output,
         citations: citationsOf(run, output),
-        usage: run.usage,
+        usage: { ...run.usage },
         degraded: run.degraded,
       });
     }

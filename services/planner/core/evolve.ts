@@ -15,7 +15,13 @@ import {
 type Entry<T extends RunEntry['type']> = Extract<RunEntry, { type: T }>;
 
 export function evolvePartition(state: PartitionState, entry: PartitionEntry): void {
-  state.toolsets.set(entry.hash, entry.tools);
+  if (entry.type === 'toolset.learned') state.toolsets.set(entry.hash, entry.tools);
+  else addBounded(state.barred, entry.run, STATE_LIMITS.barredMax);
+}
+
+function addBounded(set: Set<string>, value: string, max: number): void {
+  set.add(value);
+  while (set.size > max) set.delete(set.values().next().value as string);
 }
 
 export function evolve(state: PartitionState, entry: RunEntry): void {
@@ -108,7 +114,8 @@ function apply(state: PartitionState, run: RunState, entry: Exclude<RunEntry, { 
       const step = run.open[entry.approval.callId]!;
       delete run.open[entry.approval.callId];
       run.parked[entry.approval.callId] = step;
-      run.approvals.push(entry.approval);
+      // A copy: the decision is written into it, and must not be into the entry.
+      run.approvals.push({ ...entry.approval });
       state.approvals.set(entry.approval.id, run.id);
       post(state, {
         kind: 'timer',
@@ -332,10 +339,8 @@ function end(state: PartitionState, run: RunState, status: 'completed' | 'failed
   leaveSession(state, run);
   slim(run);
   state.ended.push(run.id);
-  state.endedIds.add(run.id);
+  addBounded(state.endedIds, run.id, STATE_LIMITS.endedIdsMax);
   while (state.ended.length > STATE_LIMITS.endedKeptMax) state.runs.delete(state.ended.shift()!);
-  while (state.endedIds.size > STATE_LIMITS.endedIdsMax)
-    state.endedIds.delete(state.endedIds.values().next().value as string);
 }
 
 function leaveSession(state: PartitionState, run: RunState): void {

@@ -28,6 +28,7 @@ export const STATE_LIMITS = {
   endedKeptMax: 2_000,
   /** Ids of ended runs that a late repeat of their start is recognised by. */
   endedIdsMax: 50_000,
+  barredMax: 10_000,
 } as const;
 
 export interface OpenStep {
@@ -116,6 +117,8 @@ export interface PartitionState {
   /** Ended runs still in `runs`, oldest first. */
   ended: string[];
   endedIds: Set<string>;
+  /** Runs that were cancelled before their start arrived. */
+  barred: Set<string>;
 }
 
 export function emptyState(): PartitionState {
@@ -129,6 +132,7 @@ export function emptyState(): PartitionState {
     approvals: new Map(),
     ended: [],
     endedIds: new Set(),
+    barred: new Set(),
   };
 }
 
@@ -147,6 +151,7 @@ export function saveState(state: PartitionState): string {
     approvals: [...state.approvals],
     ended: state.ended,
     endedIds: [...state.endedIds],
+    barred: [...state.barred],
   });
 }
 
@@ -164,6 +169,7 @@ export function loadState(json: string): PartitionState {
     approvals: new Map(saved.approvals),
     ended: saved.ended,
     endedIds: new Set(saved.endedIds),
+    barred: new Set(saved.barred),
   };
 }
 
