@@ -196,7 +196,7 @@ test('spans leave under the resource of their own service, with the parents that
   });
   await new Promise<void>((resolve) => collector.listen(0, '127.0.0.1', resolve));
   process.env.OTEL_EXPORTER_OTLP_ENDPOINT = `http://127.0.0.1:${(collector.address() as AddressInfo).port}`;
-  startTelemetry();
+  await startTelemetry();
   const root = createTelemetry('gateway').span('root', { kind: 'server' });
   const chosen = createTelemetry('planner').span('chosen', { parent: root.traceparent, spanId: '1234567890abcdef' });
   createTelemetry('router').span('leaf', { parent: chosen.traceparent }).end({ error: 'broke' });

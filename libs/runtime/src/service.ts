@@ -94,7 +94,7 @@ export async function startService(definition: ServiceDefinition, options: Start
     service: definition.name,
     instance,
   });
-  startTelemetry(environment);
+  await startTelemetry(environment);
   const bus = await connectNatsBus({
     url: runtime.NATS_URL,
     name: instance,

@@ -1,7 +1,7 @@
 /**
- * Traces. One NodeSDK a process, started only when OTEL_EXPORTER_OTLP_ENDPOINT (or the traces one) is set; without it
- * every call here is a no-op. Several services may share the process: each span carries its service's name, and the
- * exporter hands it out under that service's resource.
+ * Traces. Started only when OTEL_EXPORTER_OTLP_ENDPOINT (or the traces one) is set; without it every call here is a no-op.
+ * Several services may share the process: each span carries its service's name, and the exporter hands it out under that
+ * service's resource (telemetry-sdk.ts).
  * Invariant: a span's parent is always given by a W3C traceparent in the message, never by ambient context.
  */
 import {
@@ -14,18 +14,7 @@ import {
   type Tracer,
   trace,
 } from '@opentelemetry/api';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { defaultResource, type Resource, resourceFromAttributes } from '@opentelemetry/resources';
-import { NodeSDK } from '@opentelemetry/sdk-node';
-import {
-  BatchSpanProcessor,
-  type IdGenerator,
-  RandomIdGenerator,
-  type ReadableSpan,
-  type SpanExporter,
-} from '@opentelemetry/sdk-trace';
 
-export const SPAN_QUEUE_MAX = 16_384;
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 export interface SpanOptions {
@@ -51,82 +40,35 @@ export interface Telemetry {
   span(name: string, options?: SpanOptions): OpenSpan;
 }
 
-/** The next span id, where one was asked for: SDK 3 has no other way to choose it. */
-const generator = new RandomIdGenerator();
+/** The next span id, where one was asked for: SDK 3 has no other way to choose it. Taken by the generator in telemetry-sdk.ts. */
 let nextSpanId: string | undefined;
-const ids: IdGenerator = {
-  generateTraceId: () => generator.generateTraceId(),
-  generateSpanId: () => {
-    const id = nextSpanId ?? generator.generateSpanId();
-    nextSpanId = undefined;
-    return id;
-  },
-};
-
-const SERVICE_SCOPE = 'tutti.';
-
-/** Exports each span under the resource of the service that made it (named by its tracer). */
-class PerServiceExporter implements SpanExporter {
-  readonly #inner: SpanExporter;
-  readonly #resources = new Map<string, Resource>();
-  constructor(inner: SpanExporter) {
-    this.#inner = inner;
-  }
-  #resource(span: ReadableSpan): Resource {
-    const service = span.instrumentationScope.name.slice(SERVICE_SCOPE.length);
-    let resource = this.#resources.get(service);
-    if (!resource) {
-      resource = span.resource.merge(
-        resourceFromAttributes({ 'service.name': `tutti-${service}`, 'service.namespace': 'tutti' }),
-      );
-      this.#resources.set(service, resource);
-    }
-    return resource;
-  }
-  export(spans: ReadableSpan[], done: Parameters<SpanExporter['export']>[1]): void {
-    this.#inner.export(
-      spans.map((span) => Object.create(span, { resource: { value: this.#resource(span) } }) as ReadableSpan),
-      done,
-    );
-  }
-  shutdown(): Promise<void> {
-    return this.#inner.shutdown();
-  }
-  forceFlush(): Promise<void> {
-    return this.#inner.forceFlush?.() ?? Promise.resolve();
-  }
+export function takeSpanId(): string | undefined {
+  const id = nextSpanId;
+  nextSpanId = undefined;
+  return id;
 }
 
-let sdk: NodeSDK | undefined;
+export const SERVICE_SCOPE = 'tutti.';
+
+let shutdown: (() => Promise<void>) | undefined;
+let starting: Promise<void> | undefined;
 
 /** Starts tracing for this process if the environment asks for it. Safe to call again. */
-export function startTelemetry(
-  environment: Record<string, string | undefined> = process.env,
-  exporter?: SpanExporter,
-): void {
-  if (sdk) return;
-  if (!exporter && !environment.OTEL_EXPORTER_OTLP_ENDPOINT && !environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT) return;
-  const processor = new BatchSpanProcessor({
-    exporter: new PerServiceExporter(exporter ?? new OTLPTraceExporter()),
-    maxQueueSize: SPAN_QUEUE_MAX,
-    scheduledDelayMillis: 1_000,
-  } as never);
-  sdk = new NodeSDK({
-    resource: defaultResource(),
-    autoDetectResources: false,
-    idGenerator: ids,
-    spanProcessors: [processor],
-    metricReaders: [],
-    logRecordProcessors: [],
-    instrumentations: [],
+export function startTelemetry(environment: Record<string, string | undefined> = process.env): Promise<void> {
+  if (!environment.OTEL_EXPORTER_OTLP_ENDPOINT && !environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
+    return Promise.resolve();
+  // Loaded only when wanted: the SDK costs a process half a second.
+  starting ??= import('./telemetry-sdk.ts').then(({ startSdk }) => {
+    shutdown = startSdk();
   });
-  sdk.start();
+  return starting;
 }
 
 /** Sends what is buffered, bounded by the exporter's own time limit. */
 export async function stopTelemetry(): Promise<void> {
-  await sdk?.shutdown().catch(() => {});
-  sdk = undefined;
+  await shutdown?.().catch(() => {});
+  shutdown = undefined;
+  starting = undefined;
   trace.disable();
 }
 
@@ -153,10 +95,10 @@ export function createTelemetry(service: string): Telemetry {
   let tracer: Tracer | undefined;
   return {
     get enabled() {
-      return sdk !== undefined;
+      return shutdown !== undefined;
     },
     span(name, options = {}) {
-      if (!sdk) return options.parent ? { ...silent, traceparent: options.parent } : silent;
+      if (!shutdown) return options.parent ? { ...silent, traceparent: options.parent } : silent;
       tracer ??= trace.getTracer(`${SERVICE_SCOPE}${service}`);
       const parent = parseTraceparent(options.parent);
       const base = parent

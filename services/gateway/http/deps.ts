@@ -1,0 +1,34 @@
+/** What the routes work with. Made once, by service.ts. */
+import type { BundleStore, Bus, Caller, Logger, Telemetry } from '@tutti/runtime';
+import type { Owner } from '../adapters/bus-owner.ts';
+import type { FollowRun } from '../adapters/follow-run.ts';
+import type { Memory } from '../adapters/run-reader.ts';
+import type { GatewayConfig } from '../config.ts';
+import type { InboundWriter } from '../ports/inbound-writer.ts';
+import type { Partitions } from '../ports/partitions.ts';
+import type { RunReader } from '../ports/run-reader.ts';
+import type { Watchers } from './watchers.ts';
+
+export interface ReadyCheck {
+  ok: boolean;
+  detail?: string;
+}
+/** Readiness of what else runs in this process. */
+export type ExtraReady = () => Record<string, ReadyCheck> | Promise<Record<string, ReadyCheck>>;
+
+export interface GatewayDeps {
+  config: GatewayConfig;
+  bus: Bus;
+  caller: Caller;
+  bundles: BundleStore;
+  log: Logger;
+  telemetry: Telemetry;
+  partitions: Partitions;
+  owner: Owner;
+  memory: Memory;
+  reader: RunReader;
+  inbound: InboundWriter;
+  followRun: FollowRun;
+  watchers: Watchers;
+  extraReady: ExtraReady | undefined;
+}

@@ -1,0 +1,109 @@
+/** Runs: start, read, list, cancel, journal. */
+import { LIMITS, type RunEntry, RunId, RunStatus, SomeRunLimits, TuttiError } from '@tutti/contracts';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { EntryViews } from '../core/public-entry.ts';
+import { isOver, runBody } from '../core/views.ts';
+import type { GatewayDeps } from './deps.ts';
+import { prepareRun, readIdempotencyKey, SessionName, sessionFor } from './start-run.ts';
+import { notFound, parse, parseId } from './validate.ts';
+
+export const CreateRun = z.strictObject({
+  agent: z.string().min(1).describe('Name of an agent of the current bundle.'),
+  input: z.string().min(1).max(LIMITS.inputCharsMax).describe('What the user says.'),
+  session: SessionName.optional().describe('A session id, or your own name for the conversation; new where left out.'),
+  limits: SomeRunLimits.strict().optional().describe('Lower limits than the agent’s.'),
+});
+export const CancelRun = z.strictObject({ reason: z.string().max(1_000).default('') });
+export const ListRuns = z.strictObject({
+  session: SessionName.optional(),
+  agent: z.string().optional(),
+  status: RunStatus.optional(),
+  children: z.enum(['true', 'false']).default('false'),
+  before: RunId.optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+export const ReadJournal = z.strictObject({
+  after: z.coerce.number().int().nonnegative().default(0),
+  limit: z.coerce.number().int().min(1).max(1_000).default(500),
+  view: z.enum(['public', 'full']).default('public').describe('`full`: the entries as they are stored.'),
+});
+
+type RunPath = { Params: { id: string } };
+
+export function runRoutes(app: FastifyInstance, deps: GatewayDeps): void {
+  app.post('/v1/runs', async (request, reply) => {
+    const body = parse(CreateRun, request.body);
+    const prepared = await prepareRun(deps, request.identity, {
+      ...body,
+      session: body.session,
+      live: true,
+      idempotencyKey: readIdempotencyKey(request.headers['idempotency-key']),
+      traceparent: request.span?.traceparent,
+    });
+    const { run, session, existing } = prepared;
+    request.span?.attributes({ 'gen_ai.agent.name': body.agent, 'gen_ai.conversation.id': session, 'tutti.run': run });
+    if (!existing) await prepared.commit();
+    const links = { self: `/v1/runs/${run}`, events: `/v1/runs/${run}/events` };
+    // A repeated request gets the same answer, whatever has become of the run meanwhile.
+    reply.code(202).send({ id: run, object: 'run', session, agent: body.agent, status: 'queued', links });
+  });
+
+  app.get('/v1/runs', async (request) => {
+    const { session, children, ...rest } = parse(ListRuns, request.query, 'query');
+    const { tenant } = request.identity;
+    const filter = session === undefined ? {} : { session: sessionFor(tenant, session) };
+    const { runs } = await deps.memory.read(tenant, { op: 'runs', ...rest, ...filter, children: children === 'true' });
+    return { object: 'list', data: runs.map(runBody), has_more: runs.length === rest.limit };
+  });
+
+  app.get<RunPath>('/v1/runs/:id', async (request) => runBody(await knownRun(deps, request)));
+
+  app.post<RunPath>('/v1/runs/:id/cancel', async (request, reply) => {
+    const { reason } = parse(CancelRun, request.body ?? {});
+    const view = await knownRun(deps, request);
+    if (isOver(view.status)) throw new TuttiError('conflict', `run ${view.id} has ended already: ${view.status}`);
+    await cancelRun(deps, view, request.identity.principal.id, reason);
+    reply.code(202).send({ ...runBody(view), cancelling: true });
+  });
+
+  app.get<RunPath>('/v1/runs/:id/journal', async (request) => {
+    const query = parse(ReadJournal, request.query, 'query');
+    const { id } = await knownRun(deps, request);
+    const entries = await journal(deps, request.identity.tenant, id, query.after, query.limit);
+    const views = new EntryViews();
+    const data = query.view === 'full' ? entries : entries.map((entry) => views.view(entry));
+    return { object: 'list', data, has_more: entries.length === query.limit };
+  });
+}
+
+/** Throws `not_found`, for another tenant's run too. */
+export async function knownRun(deps: GatewayDeps, request: FastifyRequest<RunPath>) {
+  const id = parseId(RunId, request.params.id, 'run');
+  const view = await deps.reader.run(request.identity.tenant, id);
+  if (!view) throw notFound('run', id);
+  return view;
+}
+
+export async function cancelRun(
+  deps: Pick<GatewayDeps, 'inbound'>,
+  run: { id: string; tenant: string; session: string },
+  by: string,
+  reason: string,
+): Promise<void> {
+  const { id, tenant, session } = run;
+  await deps.inbound.write(
+    { v: 1, type: 'cancel', tenant, session, run: id, at: Date.now(), by, reason },
+    `cancel:${id}`,
+  );
+}
+
+async function journal(deps: GatewayDeps, tenant: string, run: string, after: number, limit: number) {
+  const entries: RunEntry[] = [];
+  while (entries.length < limit) {
+    const more = await deps.reader.entries(tenant, run, after + entries.length);
+    if (more.length === 0) break;
+    entries.push(...more);
+  }
+  return entries.slice(0, limit);
+}

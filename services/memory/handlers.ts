@@ -1,0 +1,123 @@
+/** The verbs of memory. The tenant is always the request's. Reads may be repeated; `remember` replaces by run id. */
+import type { ReadBody, ReadResult, RunView, Turn } from '@tutti/contracts';
+import type { Handlers } from '@tutti/runtime';
+import type { MemoryConfig } from './config.ts';
+import { boundTurn, cut, type TurnLimits } from './core/bound-turn.ts';
+import { chooseOlder, withinChars } from './core/recall.ts';
+import type { GroupCommit } from './group-commit.ts';
+import type { MemoryStore, TenantTurn } from './ports/store.ts';
+
+/** Room for the envelope around an answer within the bus's limit of a message. */
+const ENVELOPE_BYTES = 16_384;
+
+export interface HandlerParts {
+  store: MemoryStore;
+  turns: GroupCommit<TenantTurn>;
+  config: MemoryConfig;
+  /** The largest message that the bus takes. */
+  payloadBytesMax(): number;
+}
+
+export function createHandlers(parts: HandlerParts): Handlers {
+  const limits = turnLimits(parts.config);
+  return {
+    async recall(body, { item }) {
+      const turns = await recallTurns(parts, item.tenant, body);
+      return { turns, summary: null, facts: [] };
+    },
+    async remember({ turn }, { item }) {
+      await parts.turns.add({ tenant: item.tenant, turn: boundTurn(turn, limits) });
+      return { stored: true };
+    },
+    read: (body, { item }) => read(parts, item.tenant, body),
+  };
+}
+
+async function recallTurns(
+  { store, config }: HandlerParts,
+  tenant: string,
+  body: { session: string; query: string; turnsMax: number },
+): Promise<Turn[]> {
+  const recent = await store.turns(tenant, body.session, body.turnsMax);
+  const room = config.TUTTI_MEMORY_RECALL_CHARS_MAX;
+  const olderMax = config.TUTTI_MEMORY_OLDER_TURNS_MAX;
+  if (recent.length < body.turnsMax || olderMax === 0) return withinChars([], recent, room);
+  const far = body.turnsMax + config.TUTTI_MEMORY_SEARCH_TURNS_MAX;
+  const texts = await store.turnTexts(tenant, body.session, far, config.TUTTI_MEMORY_SEARCH_CHARS_MAX);
+  const latest = new Set(recent.map(({ run }) => run));
+  const older = texts.filter(({ run }) => !latest.has(run));
+  const chosen = chooseOlder(
+    older.map(({ input, output }) => `${input}\n${output}`),
+    body.query.slice(0, config.TUTTI_MEMORY_SEARCH_CHARS_MAX),
+    olderMax,
+  );
+  const runs = chosen.map((index) => older[index]!.run);
+  return withinChars(runs.length > 0 ? await store.turnsOf(tenant, body.session, runs) : [], recent, room);
+}
+
+async function read(parts: HandlerParts, tenant: string, body: ReadBody): Promise<ReadResult> {
+  const { store, config } = parts;
+  const room = parts.payloadBytesMax() - ENVELOPE_BYTES;
+  switch (body.op) {
+    case 'run':
+      return { op: 'run', run: await store.run(tenant, body.run) };
+    case 'runs': {
+      const runs = await store.runs(tenant, body);
+      const charsMax = config.TUTTI_MEMORY_LIST_TEXT_CHARS_MAX;
+      return {
+        op: 'runs',
+        runs: withinBytes(
+          runs.map((run) => listed(run, charsMax)),
+          room,
+        ),
+      };
+    }
+    case 'journal':
+      return {
+        op: 'journal',
+        entries: withinBytes(await store.journal(tenant, body.run, body.after, body.limit), room),
+      };
+    case 'approvals':
+      return { op: 'approvals', approvals: withinBytes(await store.approvals(tenant, body), room) };
+    case 'approval':
+      return { op: 'approval', approval: await store.approval(tenant, body.approval) };
+    case 'turns':
+      return { op: 'turns', turns: newestWithinBytes(await store.turns(tenant, body.session, body.limit), room) };
+    default:
+      return body satisfies never;
+  }
+}
+
+/** In a list texts are cut and citations left out: the run itself has them whole. */
+function listed(run: RunView, charsMax: number): RunView {
+  return {
+    ...run,
+    input: cut(run.input, charsMax),
+    output: run.output === null ? null : cut(run.output, charsMax),
+    citations: [],
+  };
+}
+
+/** A page may end before its limit, never before its first item: the reader goes on behind what it has. */
+function withinBytes<Item>(items: Item[], bytesMax: number): Item[] {
+  let used = 0;
+  const over = items.findIndex((item, index) => {
+    used += Buffer.byteLength(JSON.stringify(item)) + 1;
+    return used > bytesMax && index > 0;
+  });
+  return over === -1 ? items : items.slice(0, over);
+}
+
+function newestWithinBytes<Item>(items: Item[], bytesMax: number): Item[] {
+  return withinBytes(items.toReversed(), bytesMax).reverse();
+}
+
+function turnLimits(config: MemoryConfig): TurnLimits {
+  return {
+    inputCharsMax: config.TUTTI_MEMORY_INPUT_CHARS_MAX,
+    outputCharsMax: config.TUTTI_MEMORY_OUTPUT_CHARS_MAX,
+    actionsMax: config.TUTTI_MEMORY_ACTIONS_MAX,
+    actionContentCharsMax: config.TUTTI_MEMORY_ACTION_CONTENT_CHARS_MAX,
+    actionArgumentsCharsMax: config.TUTTI_MEMORY_ACTION_ARGUMENTS_CHARS_MAX,
+  };
+}

@@ -1,0 +1,5 @@
+/** Runs the memory service alone. Wiring only. */
+import { runService } from '@tutti/runtime';
+import { memoryService } from './service.ts';
+
+await runService(memoryService);
