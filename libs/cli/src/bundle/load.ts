@@ -1,0 +1,171 @@
+/**
+ * A folder of manifests → one bundle. Reads only; changes nothing. Every mistake is found in one go, each with its file
+ * and the place in it.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { basename, resolve } from 'node:path';
+import { AgentManifest, type Bundle, type KnowledgeDocument, Name, ToolSource, TuttiError } from '@tutti/contracts';
+import { createPolicyEngine } from '@tutti/policy';
+import { z } from 'zod';
+import { loadDocuments } from './documents.ts';
+import { BundleFiles } from './files.ts';
+import { Problems } from './problems.ts';
+
+const MANIFEST = 'tutti.yaml';
+const YAML = ['.yaml', '.yml'];
+/** Instructions that are one word with such an ending are a path. */
+const TEXT_PATH = /^\S+\.(md|txt)$/;
+
+/** A process that a bundle brings along. Runs in the bundle's folder. */
+export const HelperServer = z.strictObject({
+  name: Name,
+  command: z.array(z.string().min(1)).min(1),
+  /** Variable that tells it which port to listen on. */
+  portEnv: z
+    .string()
+    .regex(/^[A-Z_][A-Z0-9_]*$/)
+    .default('PORT'),
+  /** Path that answers with 2xx once it is ready. */
+  ready: z.string().startsWith('/').default('/'),
+});
+export type HelperServer = z.infer<typeof HelperServer>;
+
+const BundleFile = z.strictObject({ name: Name, servers: z.array(HelperServer).default([]) });
+
+export interface LoadedBundle {
+  bundle: Bundle;
+  servers: HelperServer[];
+  documents: KnowledgeDocument[];
+  /** Absolute. */
+  dir: string;
+}
+
+/** What the uris of a bundle's own documents begin with. */
+export function bundleUri(name: string): string {
+  return `bundle:${name}/`;
+}
+
+/** Throws TuttiError: `not_found` (no bundle there), `bundle_invalid` (with all mistakes). */
+export function loadBundle(path: string): LoadedBundle {
+  const dir = resolve(path);
+  if (!existsSync(dir) || !statSync(dir).isDirectory()) throw new TuttiError('not_found', `there is no folder ${dir}`);
+  if (!existsSync(`${dir}/${MANIFEST}`))
+    throw new TuttiError(
+      'not_found',
+      `${dir} is no bundle: it has no ${MANIFEST} (see examples/travel for one that has)`,
+    );
+  const problems = new Problems();
+  const files = new BundleFiles(dir, problems);
+  const { name, servers } = loadManifest(files, problems);
+  const { collections, documents } = loadDocuments(files, problems, bundleUri(name));
+  const agents = loadAgents(files, problems, collections);
+  const tools = loadTools(files, problems);
+  const policies = loadPolicies(files, problems);
+  problems.throwIfAny(dir);
+  const described = collections.map((collection) => [collection, { name: collection, description: '' }]);
+  const bundle: Bundle = { v: 1, name, agents, tools, collections: Object.fromEntries(described), policies };
+  return { bundle, servers, documents, dir };
+}
+
+function loadManifest(files: BundleFiles, problems: Problems): z.infer<typeof BundleFile> {
+  const data = files.object(MANIFEST);
+  const parsed = BundleFile.safeParse(data ?? {});
+  if (parsed.success) {
+    for (const name of repeated(parsed.data.servers.map((server) => server.name)))
+      problems.add(MANIFEST, `two servers are called "${name}"`, 'servers');
+    return parsed.data;
+  }
+  if (data) problems.addZod(MANIFEST, parsed.error);
+  return { name: 'invalid', servers: [] };
+}
+
+function loadAgents(files: BundleFiles, problems: Problems, collections: string[]): Bundle['agents'] {
+  const agents: Bundle['agents'] = {};
+  for (const [source, file] of manifests(files, 'agents')) {
+    const data = files.object(file);
+    if (!data) continue;
+    const parsed = AgentManifest.safeParse({ name: source, ...data, ...instructionsOf(data, file, files) });
+    if (!parsed.success) {
+      problems.addZod(file, parsed.error);
+      continue;
+    }
+    const agent = parsed.data;
+    if (agents[agent.name]) problems.add(file, `there is another agent called "${agent.name}"`, 'name');
+    for (const [index, collection] of agent.knowledge.entries())
+      if (!collections.includes(collection))
+        problems.add(file, `there is no folder knowledge/${collection}`, `knowledge.${index}`);
+    if (!isTimeZone(agent.timeZone))
+      problems.add(file, `"${agent.timeZone}" is no time zone (e.g. Europe/Berlin)`, 'timeZone');
+    agents[agent.name] = agent;
+  }
+  if (manifests(files, 'agents').length === 0) problems.add('agents', 'there is no agent: add agents/<name>.yaml');
+  return agents;
+}
+
+function instructionsOf(data: Record<string, unknown>, file: string, files: BundleFiles): { instructions?: string } {
+  const given = data.instructions;
+  if (typeof given !== 'string' || !TEXT_PATH.test(given.trim())) return {};
+  // what cannot be read is reported there; a word in its place keeps the rest of the manifest checked
+  return { instructions: files.text(given.trim(), file, 'instructions') ?? 'unreadable' };
+}
+
+function loadTools(files: BundleFiles, problems: Problems): Bundle['tools'] {
+  const tools: Bundle['tools'] = {};
+  for (const [source, file] of manifests(files, 'tools')) {
+    if (!checkName(source, file, problems)) continue;
+    const data = files.object(file);
+    if (!data) continue;
+    const parsed = ToolSource.safeParse(
+      typeof data.document === 'string'
+        ? { ...data, document: files.object(data.document, file, 'document') ?? {} }
+        : data,
+    );
+    if (!parsed.success) {
+      problems.addZod(file, parsed.error);
+      continue;
+    }
+    if (tools[source]) problems.add(file, `there is another tool source called "${source}"`);
+    tools[source] = parsed.data;
+  }
+  return tools;
+}
+
+function loadPolicies(files: BundleFiles, problems: Problems): Bundle['policies'] {
+  const policies: Bundle['policies'] = {};
+  for (const name of files.list('policies', ['.cedar'])) {
+    const file = `policies/${name}`;
+    const text = files.text(file);
+    if (text === undefined) continue;
+    try {
+      createPolicyEngine({ [name]: text });
+    } catch (error) {
+      if (!(error instanceof TuttiError)) throw error;
+      problems.add(file, error.message.replace(`policy file ${name}: `, ''));
+    }
+    policies[name] = text;
+  }
+  return policies;
+}
+
+function manifests(files: BundleFiles, folder: string): [name: string, file: string][] {
+  return files.list(folder, YAML).map((name) => [basename(name).replace(/\.ya?ml$/, ''), `${folder}/${name}`]);
+}
+
+function checkName(name: string, file: string, problems: Problems): boolean {
+  const parsed = Name.safeParse(name);
+  if (!parsed.success) problems.add(file, `the file's name ${parsed.error.issues[0]?.message}`);
+  return parsed.success;
+}
+
+function repeated(names: string[]): Set<string> {
+  return new Set(names.filter((name, index) => names.indexOf(name) !== index));
+}
+
+function isTimeZone(name: string): boolean {
+  try {
+    new Intl.DateTimeFormat('en', { timeZone: name });
+    return true;
+  } catch {
+    return false;
+  }
+}

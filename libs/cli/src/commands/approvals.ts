@@ -1,0 +1,39 @@
+/** `tutti approvals` and `tutti approve`. */
+import { z } from 'zod';
+import { approvalText, safe } from '../chat/format.ts';
+import { createApi } from '../client/api.ts';
+import { Approval } from '../client/shapes.ts';
+import { EXIT } from '../report.ts';
+import { dim, green, yellow } from '../style.ts';
+
+const Listing = z.object({ data: z.array(Approval) });
+
+export async function approvalsCommand(options: { url?: string; all?: boolean }): Promise<number> {
+  const query = options.all ? '' : '?status=pending';
+  const { data } = Listing.parse(await createApi(options.url).get(`/v1/approvals${query}`));
+  if (data.length === 0) console.log(dim(options.all ? 'no approvals' : 'nothing waits for an approval'));
+  for (const approval of data) {
+    console.log(
+      approval.status === 'pending'
+        ? approvalText(approval)
+        : dim(`${approval.id}  ${approval.status}  ${safe(approval.tool)}`),
+    );
+    if (approval.status === 'pending') console.log(dim(`    npx tutti approve ${approval.id}\n`));
+  }
+  return EXIT.ok;
+}
+
+export async function approveCommand(
+  id: string,
+  options: { url?: string; deny?: boolean; reason?: string },
+): Promise<number> {
+  const api = createApi(options.url);
+  const body = { decision: options.deny ? 'deny' : 'approve', ...(options.reason ? { reason: options.reason } : {}) };
+  const decided = Approval.parse(await api.send('POST', `/v1/approvals/${encodeURIComponent(id)}`, body));
+  const call = `${safe(decided.tool)} ${JSON.stringify(decided.arguments)}`;
+  console.log(
+    decided.status === 'approved' ? green(`approved: ${safe(call)}`) : yellow(`${decided.status}: ${safe(call)}`),
+  );
+  console.log(dim(`see what comes of it: npx tutti runs ${decided.run}`));
+  return EXIT.ok;
+}

@@ -1,0 +1,36 @@
+/** Annotations on a policy, parsed once when it is loaded: @id, @reason, @approval, @expires, @approvers. */
+const UNITS_MS = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;
+const DURATION = /^([1-9][0-9]{0,5})(s|m|h|d)$/;
+
+export interface PolicyNotes {
+  id: string;
+  reason: string | undefined;
+  needsApproval: boolean;
+  expiresInMs: number | undefined;
+  approvers: string[] | undefined;
+}
+
+/** `30s`, `15m`, `72h`, `3d` to milliseconds; undefined for anything else. */
+export function parseDuration(text: string): number | undefined {
+  const match = DURATION.exec(text);
+  return match ? Number(match[1]) * UNITS_MS[match[2] as keyof typeof UNITS_MS] : undefined;
+}
+
+/** Throws an Error whose message says what is wrong with an annotation. */
+export function parseAnnotations(annotations: Record<string, string>, fallbackId: string): PolicyNotes {
+  const { approval, expires, approvers } = annotations;
+  if (approval !== undefined && approval !== 'required')
+    throw new Error(`@approval("${approval}") is unknown; the only value is "required"`);
+  const expiresInMs = expires === undefined ? undefined : parseDuration(expires);
+  if (expires !== undefined && expiresInMs === undefined)
+    throw new Error(`@expires("${expires}") is not a duration such as "30m", "72h" or "3d"`);
+  const names = approvers?.split(',').map((name) => name.trim());
+  if (names?.some((name) => name === '')) throw new Error(`@approvers("${approvers}") has an empty name`);
+  return {
+    id: annotations.id || fallbackId,
+    reason: annotations.reason || undefined,
+    needsApproval: approval === 'required',
+    expiresInMs,
+    approvers: names,
+  };
+}

@@ -1,0 +1,2 @@
+export { createPolicyEngine } from './engine.ts';
+export * from './types.ts';

@@ -1,0 +1,60 @@
+/** The router's settings, from the environment. Empty variables count as unset. */
+import { z } from 'zod';
+
+/** Used when there is a key and nothing else. */
+export const DEFAULT_MODEL = 'gpt-5-mini';
+export const OFFLINE_MODEL = 'offline';
+
+const text = z.preprocess((value) => (value === '' ? undefined : value), z.string().optional());
+const number = (schema: z.ZodNumber, fallback: number) =>
+  z.preprocess((value) => (value === '' || value === undefined ? fallback : Number(value)), schema);
+const count = (fallback: number) => number(z.number().int().nonnegative(), fallback);
+const milliseconds = (fallback: number) => number(z.number().int().positive(), fallback);
+const dollars = number(z.number().nonnegative(), 0);
+const flag = (fallback: boolean) =>
+  z.preprocess(
+    (value) => (value === '' || value === undefined ? String(fallback) : value),
+    z.enum(['true', 'false', '1', '0']).transform((value) => value === 'true' || value === '1'),
+  );
+
+export const RouterConfig = z
+  .object({
+    OPENAI_BASE_URL: z.preprocess((value) => (value === '' ? undefined : value), z.url().optional()),
+    OPENAI_API_KEY: text,
+    TUTTI_MODEL: text,
+    /** US dollars per million tokens. */
+    TUTTI_MODEL_PRICE_INPUT: dollars,
+    TUTTI_MODEL_PRICE_OUTPUT: dollars,
+    /** `false`: the model cannot call tools, so requests with tools skip it. */
+    TUTTI_MODEL_TOOLS: flag(true),
+    /** `false`: an outage of every model is an error, never an answer of the offline model. */
+    TUTTI_OFFLINE_FALLBACK: flag(true),
+    /** One try of one model, from the request to the last token. */
+    TUTTI_MODEL_TIMEOUT_MS: milliseconds(60_000),
+    /** Silence in a stream that has begun. */
+    TUTTI_MODEL_IDLE_TIMEOUT_MS: milliseconds(20_000),
+    TUTTI_MODEL_RETRIES_MAX: count(1),
+    TUTTI_MODEL_BACKOFF_MS: milliseconds(500),
+    TUTTI_MODEL_RETRY_AFTER_MAX_MS: milliseconds(10_000),
+    /** Kept free before the deadline for the models that come after. */
+    TUTTI_MODEL_RESERVE_MS: milliseconds(1_000),
+    /** Characters of one answer, tool arguments included. */
+    TUTTI_MODEL_OUTPUT_CHARS_MAX: count(400_000),
+    /** Failures in a row that open a model's circuit. */
+    TUTTI_BREAKER_FAILURES_MAX: number(z.number().int().positive(), 5),
+    TUTTI_BREAKER_OPEN_MS: milliseconds(30_000),
+    /** Finished calls that are remembered, so that a repeat gets the same answer. */
+    TUTTI_ROUTER_RESULTS_MAX: count(256),
+  })
+  .superRefine((config, context) => {
+    if (config.TUTTI_MODEL === OFFLINE_MODEL) return;
+    const missing = (path: string, message: string) => context.addIssue({ code: 'custom', path: [path], message });
+    if (config.OPENAI_BASE_URL && !config.TUTTI_MODEL)
+      missing('TUTTI_MODEL', 'OPENAI_BASE_URL is set: name the model to ask for there in TUTTI_MODEL');
+    if (config.TUTTI_MODEL && !config.OPENAI_BASE_URL && !config.OPENAI_API_KEY)
+      missing(
+        'OPENAI_API_KEY',
+        `TUTTI_MODEL is ${config.TUTTI_MODEL}: set OPENAI_API_KEY, or OPENAI_BASE_URL for an endpoint without a key`,
+      );
+  });
+export type RouterConfig = z.infer<typeof RouterConfig>;

@@ -1,0 +1,142 @@
+/**
+ * A tool source from an OpenAPI document, called over HTTP. Redirects are never followed, answers are read up to a limit,
+ * and what `${NAME}` stands for appears in requests alone.
+ */
+import { type ToolSource as Manifest, TuttiError } from '@tutti/contracts';
+import type { Placeholders } from '../../core/placeholders.ts';
+import { ToolCallError, type ToolCallOptions, type ToolResult, type ToolSource } from '../../ports/tool-source.ts';
+import { type Operations, readOperations } from './operations.ts';
+import { type Data, isData } from './references.ts';
+import { buildRequest, type HttpRequest, UnsendableArgument } from './request.ts';
+import { type Answer, readAnswer } from './response.ts';
+
+/** Failures of connecting: nothing was sent. */
+const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);
+/** Ports of other protocols (Fetch Standard, "bad port"), refused before connecting. */
+const BLOCKED_PORT = 'bad port';
+
+export interface OpenApiOptions {
+  manifest: Extract<Manifest, { type: 'openapi' }>;
+  placeholders: Placeholders;
+  responseBytesMax: number;
+}
+
+export function createOpenApiSource({ manifest, placeholders, responseBytesMax }: OpenApiOptions): ToolSource {
+  let read: Operations | undefined;
+  const operations = (): Operations => {
+    const own = [manifest.idempotencyHeader, ...Object.keys(manifest.headers)].map((name) => name.toLowerCase());
+    read ??= readOperations(manifest.document, own);
+    return read;
+  };
+
+  function base(): URL {
+    const template = manifest.url ?? serverOf(manifest.document);
+    const filled = placeholders.fillAddress(template);
+    if (!URL.canParse(filled) || !/^https?:$/.test(new URL(filled).protocol))
+      throw new TuttiError('bundle_invalid', 'the URL of the source is no absolute http or https URL');
+    const url = new URL(filled);
+    if (url.username || url.password)
+      throw new TuttiError('bundle_invalid', 'the URL of the source holds a user or password; use `headers`');
+    return url;
+  }
+
+  function headersOf(request: HttpRequest, idempotencyKey: string | undefined): Headers {
+    try {
+      const headers = new Headers({ accept: 'application/json, text/*;q=0.8, */*;q=0.1' });
+      for (const [name, value] of request.headers) headers.set(name, value);
+      for (const [name, value] of Object.entries(manifest.headers)) headers.set(name, placeholders.fill(value));
+      if (idempotencyKey !== undefined) headers.set(manifest.idempotencyHeader, idempotencyKey);
+      return headers;
+    } catch (error) {
+      if (error instanceof TuttiError) throw error;
+      // The original message would hold the value.
+      throw new TuttiError('bundle_invalid', 'a header of the source has a name or a value that HTTP does not allow');
+    }
+  }
+
+  async function call(name: string, args: Record<string, unknown>, options: ToolCallOptions): Promise<ToolResult> {
+    const operation = operations().operations.get(name);
+    if (!operation) throw new ToolCallError('no', `the document has no operation "${name}"`);
+    let request: HttpRequest;
+    try {
+      request = buildRequest(base(), operation, args);
+    } catch (error) {
+      if (error instanceof UnsendableArgument) return { content: `Nothing was sent: ${error.message}.`, isError: true };
+      throw error;
+    }
+    const headers = headersOf(request, options.idempotencyKey);
+    const answer = await send(request, headers, options);
+    return readAnswer({ ...answer, text: placeholders.redact(answer.text) }, operation.tool.effect === 'pure');
+  }
+
+  async function send(request: HttpRequest, headers: Headers, options: ToolCallOptions): Promise<Answer> {
+    const timeout = AbortSignal.timeout(options.timeoutMs);
+    const signal = AbortSignal.any([options.signal, timeout]);
+    try {
+      const response = await fetch(request.url, {
+        method: request.method,
+        headers,
+        signal,
+        redirect: 'manual',
+        ...(request.body === undefined ? {} : { body: request.body }),
+      });
+      const { text, cut } = await readBody(response, responseBytesMax);
+      return {
+        status: response.status,
+        type: response.headers.get('content-type') ?? '',
+        retryAfter: response.headers.get('retry-after'),
+        text,
+        cut,
+      };
+    } catch (error) {
+      throw failureOf(error, timeout.aborted ? options.timeoutMs : undefined);
+    }
+  }
+
+  return {
+    isStatic: true,
+    async list() {
+      base();
+      for (const value of Object.values(manifest.headers)) placeholders.fill(value);
+      const { operations: found, problems } = operations();
+      return { tools: [...found.values()].map((operation) => operation.tool), problems };
+    },
+    call,
+    async close() {},
+  };
+}
+
+function serverOf(document: Data): string {
+  const server = Array.isArray(document.servers) ? document.servers[0] : undefined;
+  if (!isData(server) || typeof server.url !== 'string')
+    throw new TuttiError('bundle_invalid', 'the document names no server: set `url`');
+  const variables = isData(server.variables) ? server.variables : {};
+  return server.url.replace(/\{([^}]+)\}/g, (all, name: string) => {
+    const variable = variables[name];
+    return isData(variable) && typeof variable.default === 'string' ? variable.default : all;
+  });
+}
+
+async function readBody(response: Response, bytesMax: number): Promise<{ text: string; cut: boolean }> {
+  if (!response.body) return { text: '', cut: false };
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of response.body) {
+    chunks.push(chunk);
+    size += chunk.byteLength;
+    // Leaving the loop cancels the body.
+    if (size > bytesMax) break;
+  }
+  const bytes = Buffer.concat(chunks);
+  return { text: bytes.subarray(0, bytesMax).toString('utf8'), cut: size > bytesMax };
+}
+
+function failureOf(error: unknown, timedOutAfterMs: number | undefined): ToolCallError {
+  if (timedOutAfterMs !== undefined)
+    return new ToolCallError('maybe', `the server did not answer within ${timedOutAfterMs} ms`, { code: 'timeout' });
+  const cause = (error as Error).cause as { code?: string; message?: string } | undefined;
+  if (cause?.message === BLOCKED_PORT) return new ToolCallError('no', 'fetch does not allow the port of the server');
+  const code = cause?.code ?? (error as Error).name;
+  if (NOT_SENT.has(code)) return new ToolCallError('no', `the server cannot be reached (${code})`);
+  return new ToolCallError('maybe', `the connection failed (${code})`);
+}

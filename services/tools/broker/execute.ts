@@ -1,0 +1,181 @@
+/**
+ * The effect broker. A call goes: known already? → arguments → policy → intent → dispatch → outcome. The same callId
+ * always leads to the same outcome, whichever replica it reaches and however often.
+ * Invariants: no call with an effect is dispatched without an intent in the ledger; none is dispatched again while it is
+ * not known what came of the attempt before (recover.ts); nothing is dispatched that policy does not allow right then.
+ */
+import { type Bundle, TuttiError } from '@tutti/contracts';
+import { type Outcome, situate } from '../core/situation.ts';
+import { cutResult } from '../core/text.ts';
+import type { Tool } from '../toolbox/toolbox.ts';
+import { abortError, asCallError, backoffMs, dispatch } from './dispatch.ts';
+import { authorize, checkAgent, prepare, requestHashOf } from './prepare.ts';
+import { recover } from './recover.ts';
+import type { BrokerDeps, Call, ExecuteRequest, Result } from './types.ts';
+
+/** Times that the ledger may move under one delivery before it is sent back. */
+const ROUNDS_MAX = 10;
+const WAIT_MS = 50;
+const WAIT_MAX_MS = 1_000;
+
+export interface Broker {
+  execute(request: ExecuteRequest, signal: AbortSignal): Promise<Result>;
+}
+
+export function createBroker(deps: BrokerDeps): Broker {
+  const running = new Map<string, { requestHash: string; result: Promise<Result> }>();
+
+  async function execute(request: ExecuteRequest, signal: AbortSignal): Promise<Result> {
+    const key = `${request.tenant}/${request.callId}`;
+    for (;;) {
+      const same = running.get(key);
+      if (!same) break;
+      try {
+        const result = await same.result;
+        // A delivery with an approval is answered by its own look at the ledger, not by what an earlier one was told.
+        if (result.status === 'done' && same.requestHash === requestHashOf(request))
+          return { ...result, replayed: true };
+      } catch (error) {
+        if (signal.aborted) throw abortError(signal);
+        if (same.requestHash === requestHashOf(request) && !isAbandoned(error)) throw error;
+      }
+    }
+    const result = work(deps, request, signal);
+    running.set(key, { requestHash: requestHashOf(request), result });
+    try {
+      return await result;
+    } finally {
+      running.delete(key);
+    }
+  }
+  return { execute };
+}
+
+/** The other delivery was given up, for reasons of its own. */
+function isAbandoned(error: unknown): boolean {
+  return error instanceof TuttiError && (error.code === 'cancelled' || error.code === 'timeout');
+}
+
+async function work(deps: BrokerDeps, request: ExecuteRequest, signal: AbortSignal): Promise<Result> {
+  const bundle = await deps.bundle(request.bundle);
+  checkAgent(bundle, request);
+  const found = await findTool(deps, request, bundle, signal);
+  if (found.tool?.effect === 'pure' && found.tool.effectIsPinned) {
+    const call = prepare(deps, request, found.tool, bundle);
+    return 'status' in call ? call : runPure(deps, call, signal);
+  }
+  const requestHash = requestHashOf(request);
+  const last = await deps.ledger.last(request.tenant, request.callId);
+  // What is done stays done, also when its tool cannot be reached any more.
+  if (last?.record.kind === 'outcome' && last.record.requestHash === requestHash) return replay(last.record);
+  if (!found.tool) throw found.error;
+  const call = prepare(deps, request, found.tool, bundle);
+  if ('status' in call) {
+    if (!last || last.record.kind === 'void') return call;
+    if (last.record.requestHash !== requestHash) throw mismatch(request, last.record.tool);
+    throw new TuttiError(
+      'effect_unknown',
+      `an attempt at ${request.tool} may have taken effect, and its arguments do not fit the tool any more: ${'content' in call ? call.content : ''}`,
+    );
+  }
+  if (!last && call.tool.effect === 'pure') return runPure(deps, call, signal);
+  return runWithLedger(deps, call, signal);
+}
+
+async function findTool(
+  deps: BrokerDeps,
+  request: ExecuteRequest,
+  bundle: Bundle,
+  signal: AbortSignal,
+): Promise<{ tool: Tool } | { tool: undefined; error: unknown }> {
+  try {
+    return { tool: await deps.toolbox(request.bundle, bundle).find(request.tool, signal) };
+  } catch (error) {
+    return { tool: undefined, error };
+  }
+}
+
+async function runWithLedger(deps: BrokerDeps, call: Call, signal: AbortSignal): Promise<Result> {
+  const { tenant, callId } = call.request;
+  let waitMs = WAIT_MS;
+  for (let round = 0; round < ROUNDS_MAX; ) {
+    if (signal.aborted) throw abortError(signal);
+    const situation = situate(await deps.ledger.last(tenant, callId), call);
+    switch (situation.next) {
+      case 'replay':
+        return replay(situation.outcome);
+      case 'mismatch':
+        deps.log.error(
+          { callId, tool: call.tool.name, recorded: situation.recorded.tool },
+          'a call id came with another call',
+        );
+        throw mismatch(call.request, situation.recorded.tool);
+      case 'begin': {
+        round += 1;
+        const refused = authorize(call, [call.argumentsHash, situation.approvedHash]);
+        const { afterSequence, attempt } = situation;
+        const result = refused ?? (await dispatch(deps, call, { afterSequence, attempt, grant: call.grant }, signal));
+        if (result) return result;
+        break;
+      }
+      case 'taken': {
+        const { intent, sequence } = situation;
+        const state = await deps.peers.ask(intent.instance, tenant, callId, signal);
+        if (state === 'working' || state === 'silent') {
+          await deps.clock.sleep(waitMs, signal);
+          waitMs = Math.min(waitMs * 2, WAIT_MAX_MS);
+          break;
+        }
+        round += 1;
+        // It may have ended between the look and the question.
+        if ((await deps.ledger.last(tenant, callId))?.sequence !== sequence) break;
+        const result = await recover(deps, call, { intent, sequence }, signal);
+        if (result) return result;
+        break;
+      }
+    }
+  }
+  throw new TuttiError('unavailable', `the call ${callId} changes hands too often right now`);
+}
+
+/** Pure calls may repeat freely: no intent, no outcome, and the request's own signal ends them. */
+async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promise<Result> {
+  const { tool } = call;
+  const refused = authorize(call, [call.argumentsHash]);
+  if (refused) return refused;
+  const leave = deps.admission.enter(tool.name);
+  try {
+    return await deps.traced(call, async () => {
+      for (let tries = 1; ; tries++) {
+        if (signal.aborted) throw abortError(signal);
+        try {
+          const result = await tool.call(call.arguments, { signal, timeoutMs: tool.timeoutMs });
+          const content = cutResult(result.content, deps.limits.resultCharsMax);
+          return { status: 'done', content, isError: result.isError, effect: tool.effect, replayed: false };
+        } catch (error) {
+          if (signal.aborted) throw abortError(signal);
+          if (error instanceof TuttiError && !error.retryable) throw error;
+          const failure = asCallError(error);
+          if (tries >= deps.limits.callTriesMax)
+            throw new TuttiError(failure.code, `${tool.name}: ${failure.message}`, {
+              retryAfterMs: failure.retryAfterMs,
+            });
+          await deps.clock.sleep(backoffMs(deps, tries, failure.retryAfterMs), signal);
+        }
+      }
+    });
+  } finally {
+    leave();
+  }
+}
+
+function replay(outcome: Outcome): Result {
+  return { status: 'done', content: outcome.content, isError: outcome.isError, effect: outcome.effect, replayed: true };
+}
+
+function mismatch(request: ExecuteRequest, recorded: string): TuttiError {
+  return new TuttiError(
+    'call_mismatch',
+    `the call ${request.callId} is in the ledger as another call (of "${recorded}"); this one (of "${request.tool}") was not carried out`,
+  );
+}

@@ -1,0 +1,61 @@
+/** What the broker is asked, and what it works with. */
+import type { ApprovalGrant, Bundle, ExecuteBody, ExecuteResult } from '@tutti/contracts';
+import type { PolicyEngine } from '@tutti/policy';
+import type { Logger } from '@tutti/runtime';
+import type { z } from 'zod';
+import type { ArgumentChecker } from '../adapters/arguments.ts';
+import type { ToolsLimits } from '../config.ts';
+import type { Ledger } from '../ports/ledger.ts';
+import type { Peers } from '../ports/peers.ts';
+import type { Tool, Toolbox } from '../toolbox/toolbox.ts';
+import type { Admission } from './admission.ts';
+import type { Working } from './working.ts';
+
+export type ExecuteRequest = z.output<typeof ExecuteBody> & {
+  tenant: string;
+  callId: string;
+  run: string | undefined;
+  traceparent?: string | undefined;
+};
+export type Result = z.output<typeof ExecuteResult>;
+
+/** A call whose arguments are valid. */
+export interface Call {
+  request: ExecuteRequest;
+  tool: Tool;
+  arguments: Record<string, unknown>;
+  argumentsHash: string;
+  requestHash: string;
+  grant: ApprovalGrant | undefined;
+  policy: PolicyEngine;
+}
+
+export interface Clock {
+  /** Milliseconds that never go back, for measuring. */
+  monotonicMs(): number;
+  /** Unix milliseconds, for records. */
+  nowMs(): number;
+  /** Resolves early, without a word, when the signal is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export interface BrokerDeps {
+  instance: string;
+  limits: ToolsLimits;
+  ledger: Ledger;
+  peers: Peers;
+  working: Working;
+  admission: Admission;
+  checker: ArgumentChecker;
+  clock: Clock;
+  log: Logger;
+  newToken(): string;
+  /** Throws TuttiError `not_found`. */
+  bundle(hash: string): Promise<Bundle>;
+  toolbox(hash: string, bundle: Bundle): Toolbox;
+  policy(hash: string, bundle: Bundle): PolicyEngine;
+  /** Aborted when the service stops: then even the record of an outcome is no longer tried. */
+  stopping: AbortSignal;
+  /** Around one dispatch, for tracing. */
+  traced<T>(call: Call, work: () => Promise<T>): Promise<T>;
+}

@@ -1,0 +1,21 @@
+/** Text of results and names of tools: cut and cleaned with no loss that goes unsaid. */
+const NOTE_CHARS = 120;
+export const TOOL_NAME_CHARS_MAX = 64;
+
+/** At most `charsMax` characters; what is missing is said at the end. */
+export function cutResult(content: string, charsMax: number): string {
+  if (content.length <= charsMax) return content;
+  const kept = content.slice(0, charsMax - NOTE_CHARS).replace(/[\ud800-\udbff]$/, '');
+  return `${kept}\n[Cut: ${content.length - kept.length} of ${content.length} characters are missing. Ask for less at once.]`;
+}
+
+/** A name that models and subjects take: `_` for every other character. Undefined when nothing usable is left. */
+export function toolName(prefix: string, name: string): string | undefined {
+  const clean = `${prefix}${name}`.replace(/[^a-zA-Z0-9_-]/g, '_');
+  return clean.length >= 1 && clean.length <= TOOL_NAME_CHARS_MAX ? clean : undefined;
+}
+
+/** Does a name fit one of the patterns? `*` at the end stands for any rest. */
+export function fitsAny(name: string, patterns: string[]): boolean {
+  return patterns.some((pattern) => (pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : name === pattern));
+}

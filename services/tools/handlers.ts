@@ -1,0 +1,50 @@
+/** The verbs of the tools service: `describe` and `execute`. */
+import { contentHash, type ToolDefinition, TuttiError } from '@tutti/contracts';
+import type { BundleStore, Handlers } from '@tutti/runtime';
+import type { Broker } from './broker/execute.ts';
+import { fitsAny } from './core/text.ts';
+import type { Tool } from './toolbox/toolbox.ts';
+import type { Toolboxes } from './toolbox/toolboxes.ts';
+
+export function createHandlers(deps: { bundles: BundleStore; toolboxes: Toolboxes; broker: Broker }): Handlers {
+  return {
+    async describe(body, { signal }) {
+      const bundle = await deps.bundles.get(body.bundle);
+      const agent = Object.hasOwn(bundle.agents, body.agent) ? bundle.agents[body.agent] : undefined;
+      if (!agent) throw new TuttiError('not_found', `there is no agent "${body.agent}" in this bundle`);
+      const { tools, problems } = await deps.toolboxes.of(body.bundle, bundle).tools(signal);
+      const definitions = [...tools.values()]
+        .filter((tool) => fitsAny(tool.name, agent.tools))
+        .sort((a, b) => (a.name < b.name ? -1 : 1))
+        .map(definitionOf);
+      const names = definitions.map((tool) => tool.name);
+      const missing = agent.tools
+        .filter((pattern) => !names.some((name) => fitsAny(name, [pattern])))
+        .map((pattern) => `the agent "${body.agent}" asks for "${pattern}", which no source offers right now`);
+      const hash = contentHash(definitions);
+      return {
+        hash,
+        problems: [...problems, ...missing],
+        ...(body.have.includes(hash) ? {} : { tools: definitions }),
+      };
+    },
+    async execute(body, context) {
+      const { tenant, callId, run } = context.item;
+      const result = await deps.broker.execute(
+        { ...body, tenant, callId, run, traceparent: context.traceparent },
+        context.signal,
+      );
+      context.attributes({
+        'gen_ai.tool.name': body.tool,
+        'gen_ai.tool.call.id': callId,
+        'tutti.tool.status': result.status,
+        ...('effect' in result ? { 'tutti.tool.effect': result.effect } : {}),
+      });
+      return result;
+    },
+  };
+}
+
+function definitionOf({ name, description, parameters, returns, effect }: Tool): ToolDefinition {
+  return { name, description, parameters, ...(returns ? { returns } : {}), effect };
+}

@@ -1,0 +1,4 @@
+import { runService } from '@tutti/runtime';
+import { toolsService } from './service.ts';
+
+await runService(toolsService);

@@ -1,0 +1,67 @@
+/**
+ * Where tools come from. Guarantees that every adapter gives:
+ * - `call` sends the call at most once: retries are the broker's, which alone knows whether a repeat is safe.
+ * - A result means that the remote answered this call, `isError` that it said no in words the model may act on.
+ * - A failure is a `ToolCallError`; `sent: 'no'` only when the call provably never took effect (it never left, or was
+ *   refused unseen). When in doubt it is `maybe`.
+ * - Neither results nor errors hold values of `${NAME}` placeholders.
+ */
+import type { EffectKind, ErrorCode, JsonSchema } from '@tutti/contracts';
+
+export interface SourceTool {
+  /** The source's own name of it. */
+  name: string;
+  description: string;
+  parameters: JsonSchema;
+  returns?: JsonSchema | undefined;
+  effect: EffectKind;
+}
+
+export interface SourceListing {
+  tools: SourceTool[];
+  /** What could not be turned into a tool, in words. */
+  problems: string[];
+}
+
+export interface ToolCallOptions {
+  /** Told to the remote so that it can recognise a repeat. Left out for pure calls. */
+  idempotencyKey?: string | undefined;
+  signal: AbortSignal;
+  timeoutMs: number;
+}
+
+export interface ToolResult {
+  /** JSON text of the tool's data, or plain text. */
+  content: string;
+  isError: boolean;
+  /** The data itself, where the content is JSON. */
+  data?: unknown;
+  /** The remote says that there is no such thing. */
+  notFound?: boolean;
+}
+
+export interface ToolSource {
+  /** Is the listing the same for as long as the bundle is? Otherwise it is asked for again from time to time. */
+  readonly isStatic: boolean;
+  /** Throws TuttiError when the source cannot be asked right now. */
+  list(signal: AbortSignal): Promise<SourceListing>;
+  call(name: string, args: Record<string, unknown>, options: ToolCallOptions): Promise<ToolResult>;
+  close(): Promise<void>;
+}
+
+export class ToolCallError extends Error {
+  override name = 'ToolCallError';
+  readonly sent: 'no' | 'maybe';
+  readonly code: Extract<ErrorCode, 'unavailable' | 'overloaded' | 'timeout'>;
+  readonly retryAfterMs: number | undefined;
+  constructor(
+    sent: 'no' | 'maybe',
+    message: string,
+    options: { code?: ToolCallError['code']; retryAfterMs?: number | undefined } = {},
+  ) {
+    super(message);
+    this.sent = sent;
+    this.code = options.code ?? 'unavailable';
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}

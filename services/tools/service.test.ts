@@ -1,0 +1,200 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are placeholders of tool sources.
+/** The service as it runs: real nats-server, real HTTP, two replicas in this process. */
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { BUCKETS, Bundle, contentHash, derivedCallId, STREAMS, subjects, type TuttiError } from '@tutti/contracts';
+import {
+  type Bus,
+  BusConflict,
+  type Caller,
+  connectNatsBus,
+  createBundleStore,
+  createCaller,
+  createLogger,
+  type StartedService,
+  startService,
+} from '@tutti/runtime';
+import { startTestNats, type TestNats } from '@tutti/testkit/nats';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createBusLedger } from './adapters/bus-ledger.ts';
+import { toolsService } from './service.ts';
+import { SHOP_DOCUMENT, type Shop, startShop } from './test-support/shop-server.ts';
+
+const log = createLogger({}, { level: 'silent' });
+const bundle = Bundle.parse({
+  v: 1,
+  name: 'test',
+  agents: {
+    clerk: {
+      name: 'clerk',
+      instructions: '',
+      tools: ['order', 'getItem', 'calc*', 'keyed_order', 'bad_order', 'nothing'],
+    },
+  },
+  tools: {
+    shop: { type: 'openapi', document: SHOP_DOCUMENT, url: '${SHOP_URL}/v1' },
+    keyed: {
+      type: 'openapi',
+      document: SHOP_DOCUMENT,
+      url: '${SHOP_URL}/v1',
+      prefix: 'keyed_',
+      allow: ['order'],
+      tools: { order: { effect: 'keyed', tags: ['x'] }, ordr: { tags: ['y'] } },
+    },
+    bad: { type: 'openapi', document: SHOP_DOCUMENT, url: '${NOWHERE_URL}', prefix: 'bad_' },
+    builtin: { type: 'builtin' },
+    more: { type: 'builtin' },
+    brought: { type: 'builtin', prefix: 'x_' },
+  },
+  collections: {},
+});
+
+let nats: TestNats;
+let shop: Shop;
+let bus: Bus;
+let caller: Caller;
+let replicas: StartedService[];
+let hash: string;
+beforeAll(async () => {
+  [nats, shop] = await Promise.all([startTestNats(), startShop()]);
+  const env = {
+    NATS_URL: nats.url,
+    TUTTI_DATA: mkdtempSync(join(tmpdir(), 'tutti-tools-')),
+    TUTTI_VAR_SHOP_URL: shop.url,
+    TUTTI_LOG_LEVEL: 'silent',
+    TUTTI_TOOLS_PEER_GONE_MS: '100',
+  };
+  replicas = [await startService(toolsService, { env }), await startService(toolsService, { env })];
+  bus = await connectNatsBus({ url: nats.url, name: 'test', log });
+  caller = createCaller(bus, log);
+  hash = await createBundleStore(() => bus.bucket(BUCKETS.bundles)).apply('acme', bundle);
+}, 60_000);
+afterAll(async () => {
+  caller.close();
+  await Promise.all(replicas.map((replica) => replica.stop()));
+  await bus.close();
+  await Promise.all([nats.stop(), shop.close()]);
+});
+
+const options = (callId = derivedCallId('run', Math.random())) => ({ tenant: 'acme', callId, timeoutMs: 10_000 });
+const execute = (tool: string, args: Record<string, unknown>, more: object = {}, callId?: string) =>
+  caller.call('execute', { bundle: hash, agent: 'clerk', tool, arguments: args, ...more }, options(callId));
+
+describe('describe', () => {
+  const describeClerk = (have: string[] = []) =>
+    caller.call('describe', { bundle: hash, agent: 'clerk', have }, options());
+  it('tells the agent’s tools by name with a hash, and what is wrong', async () => {
+    const result = await describeClerk();
+    expect(result.tools!.map((tool) => [tool.name, tool.effect])).toEqual([
+      ['getItem', 'pure'],
+      ['keyed_order', 'keyed'],
+      ['order', 'irreversible'],
+    ]);
+    expect(result.hash).toBe(contentHash(result.tools));
+    expect(result.problems).toEqual([
+      expect.stringMatching(/^bad: the tool source "bad" needs the variable NOWHERE_URL: set TUTTI_VAR_NOWHERE_URL/),
+      expect.stringMatching(/^keyed: .*left out/),
+      'keyed: the bundle speaks of "ordr", which the source does not have',
+      expect.stringMatching(/^shop: .*upload/),
+      '"calculator" is left out: builtin and more both have it; give one a prefix',
+      '"current_time" is left out: builtin and more both have it; give one a prefix',
+      'the agent "clerk" asks for "calc*", which no source offers right now',
+      'the agent "clerk" asks for "bad_order", which no source offers right now',
+      'the agent "clerk" asks for "nothing", which no source offers right now',
+    ]);
+  });
+  it('leaves the tools out when the asker has them', async () => {
+    const { hash: known } = await describeClerk();
+    expect(await describeClerk([known])).not.toHaveProperty('tools');
+  });
+  it('an unknown agent or bundle', async () => {
+    const ask = (body: { bundle: string; agent: string }) =>
+      caller.call('describe', body, options()).catch((error: TuttiError) => error.code);
+    expect(await ask({ bundle: hash, agent: 'nobody' })).toBe('not_found');
+    expect(await ask({ bundle: 'gone', agent: 'clerk' })).toBe('not_found');
+  });
+});
+
+describe('execute', () => {
+  it('a pure call', async () => {
+    expect(await execute('getItem', { id: 'tea' })).toMatchObject({ status: 'done', effect: 'pure', isError: false });
+  });
+  it('a keyed call once, whichever replica gets it and however often', async () => {
+    const callId = derivedCallId('run', 'keyed');
+    const before = shop.orders.length;
+    const args = { item: 'tea', quantity: 1 };
+    const results = [];
+    for (let i = 0; i < 8; i++) results.push(await execute('keyed_order', args, {}, callId));
+    expect(shop.orders.length).toBe(before + 1);
+    expect(shop.orders.at(-1)!.key).toBe(callId);
+    expect(results.map((result) => result.status === 'done' && result.replayed)).toEqual([
+      false,
+      ...Array(7).fill(true),
+    ]);
+    const other = await execute('keyed_order', { item: 'gold', quantity: 1 }, {}, callId).catch(
+      (error: TuttiError) => error.code,
+    );
+    expect(other).toBe('call_mismatch');
+  });
+  it('an irreversible call after a yes to exactly its arguments', async () => {
+    const callId = derivedCallId('run', 'irreversible');
+    const before = shop.orders.length;
+    const asked = await execute('order', { item: 'ship', quantity: '2' }, {}, callId);
+    if (asked.status !== 'approval_required') throw new Error(`unexpected ${asked.status}`);
+    expect(asked).toMatchObject({ arguments: { item: 'ship', quantity: 2 }, effect: 'irreversible' });
+    expect(shop.orders.length).toBe(before);
+    const approval = { id: 'apr_1', argumentsHash: asked.argumentsHash, by: 'kim', at: 1 };
+    expect(await execute('order', { item: 'ship', quantity: '2' }, { approval }, callId)).toMatchObject({
+      status: 'done',
+    });
+    expect(shop.orders.at(-1)).toMatchObject({ item: 'ship', quantity: 2 });
+    expect(await execute('order', { item: 'whale', quantity: 1 }, { approval })).toMatchObject({
+      status: 'approval_required',
+    });
+    expect(shop.orders.length).toBe(before + 1);
+  });
+  it('a source whose variable is missing says which', async () => {
+    const error = await execute('bad_order', { item: 'a', quantity: 1 }).catch((thrown: TuttiError) => thrown);
+    expect(error).toMatchObject({ code: 'unavailable', retryable: false });
+    expect((error as TuttiError).message).toContain('TUTTI_VAR_NOWHERE_URL');
+  });
+});
+
+it('the ledger on the bus keeps the promises of its port', async () => {
+  const ledger = createBusLedger(bus);
+  const callId = derivedCallId('run', 'ledger');
+  expect(await ledger.last('acme', callId)).toBeNull();
+  const record = {
+    v: 1,
+    kind: 'intent',
+    tool: 't',
+    argumentsHash: 'a',
+    requestHash: 'r',
+    bundle: hash,
+    agent: 'clerk',
+    effect: 'keyed',
+    idempotencyKey: callId,
+    instance: 'i',
+    token: '1',
+    attempt: 1,
+    at: 1,
+    timeoutMs: 1,
+  } as const;
+  const attempts = await Promise.allSettled(
+    Array.from({ length: 8 }, (_, i) => ledger.append('acme', callId, { ...record, token: `${i}` }, 0)),
+  );
+  expect(attempts.filter((attempt) => attempt.status === 'fulfilled').length).toBe(1);
+  for (const attempt of attempts)
+    if (attempt.status === 'rejected') expect(attempt.reason).toMatchObject({ name: 'LedgerConflict' });
+  const last = (await ledger.last('acme', callId))!;
+  await ledger.append('acme', callId, { ...record, attempt: 2 }, last.sequence);
+  await expect(ledger.append('acme', callId, { ...record, attempt: 2 }, last.sequence)).rejects.toThrow();
+  expect((await ledger.last('acme', callId))!.record.attempt).toBe(2);
+  expect(await ledger.last('other', callId)).toBeNull();
+  // What a careless writer would do is refused by the stream as well.
+  await expect(
+    bus.append(subjects.effect('acme', callId), new Uint8Array(), { expectedLastSubjectSequence: 0 }),
+  ).rejects.toThrow(BusConflict);
+  expect((await bus.last(STREAMS.effects.name, subjects.effect('acme', callId)))!.subject).toContain(callId);
+});
