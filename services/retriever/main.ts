@@ -1,0 +1,4 @@
+import { runService } from '@tutti/runtime';
+import { retrieverService } from './service.ts';
+
+await runService(retrieverService);

@@ -1,0 +1,44 @@
+/** The retriever: documents in, passages with citations out. */
+import { join } from 'node:path';
+import { defineService } from '@tutti/runtime';
+import { ThreadedEngine } from './adapters/threaded-engine.ts';
+import { indexSettings, RetrieverConfig } from './config.ts';
+import { createHandlers } from './handlers.ts';
+import { Indexer } from './indexer.ts';
+
+export { RetrieverConfig } from './config.ts';
+
+export const retrieverService = defineService({
+  name: 'retriever',
+  config: RetrieverConfig,
+  async start({ config, bus, log, dataDir }) {
+    const engine = new ThreadedEngine({
+      folder: join(dataDir, 'index'),
+      settings: indexSettings(config),
+      callsPendingMax: config.TUTTI_RETRIEVER_CALLS_PENDING_MAX,
+    });
+    const indexer = new Indexer({
+      bus,
+      engine,
+      log,
+      limits: {
+        batchRecordsMax: config.TUTTI_RETRIEVER_BATCH_RECORDS_MAX,
+        batchBytesMax: config.TUTTI_RETRIEVER_BATCH_BYTES_MAX,
+        queueBytesMax: config.TUTTI_RETRIEVER_QUEUE_BYTES_MAX,
+        restartWaitMs: config.TUTTI_RETRIEVER_RESTART_WAIT_MS,
+        restartWaitMaxMs: config.TUTTI_RETRIEVER_RESTART_WAIT_MAX_MS,
+      },
+    });
+    indexer.start();
+    return {
+      handlers: createHandlers({
+        engine,
+        ready: () => indexer.ready,
+        report: (error) => indexer.report(error),
+        collectionsMax: config.TUTTI_RETRIEVER_SEARCH_COLLECTIONS_MAX,
+      }),
+      ready: () => indexer.ready,
+      stop: () => indexer.stop(),
+    };
+  },
+});

@@ -1,0 +1,181 @@
+/**
+ * A tool as the planner sees it: verb, nouns, parameters with their kinds, what it returns, whether it changes the
+ * world. Owns the reading of names and schemas; knows nothing of any goal.
+ */
+import type { ToolDefinition } from '@tutti/contracts';
+import { CALENDAR_WORDS, CHECK_WORDS, READ_CLASSES, VERB_CLASS, type VerbClass } from './lexicon.ts';
+import { type Parameter, readParameter } from './parameters.ts';
+import { isObject, itemsOf, leavesOf, normalize, typeOf } from './schema.ts';
+import { contentStems, normalizeKey, singular, splitIdentifier, stem } from './words.ts';
+
+export interface Output {
+  readonly key: string;
+  /** Name of the nearest enclosing property, '' at the root. */
+  readonly container: string;
+  readonly description: string;
+  readonly format: string;
+  readonly type: string;
+}
+
+export interface Tool {
+  readonly name: string;
+  readonly definition: ToolDefinition;
+  readonly verb: string;
+  readonly verbClass: VerbClass;
+  /** Singular nouns of the name, in order. */
+  readonly nouns: readonly string[];
+  readonly nameStems: ReadonlySet<string>;
+  readonly descriptionStems: ReadonlySet<string>;
+  readonly parameterStems: ReadonlySet<string>;
+  readonly outputStems: ReadonlySet<string>;
+  readonly parameters: readonly Parameter[];
+  /** null where the tool declares nothing. */
+  readonly outputs: readonly Output[] | null;
+  readonly effectful: boolean;
+  /** Says whether something may be done: its outcome can stand in the way of an effect. */
+  readonly checks: boolean;
+  readonly aboutCalendar: boolean;
+}
+
+const OUTPUTS_MAX = 200;
+const DEPTH_MAX = 6;
+const HTTP_VERBS: Record<string, VerbClass> = {
+  post: 'create',
+  put: 'update',
+  patch: 'update',
+  delete: 'undo',
+  get: 'get',
+};
+const FILLER = new Set(
+  'api v1 v2 v3 by for of the a an to from with in on all via and or my id ids new controller endpoint tool rest json http'.split(
+    ' ',
+  ),
+);
+
+function outputsOf(returns: unknown): Output[] | null {
+  if (!isObject(returns)) return null;
+  const outputs: Output[] = [];
+  const visit = (schema: Record<string, unknown>, container: string, depth: number): void => {
+    if (depth > DEPTH_MAX || outputs.length >= OUTPUTS_MAX) return;
+    const kind = typeOf(schema);
+    if (kind === 'array') return visit(itemsOf(schema, returns), container, depth + 1);
+    if (!isObject(schema.properties)) return;
+    for (const [key, raw] of Object.entries(schema.properties)) {
+      const child = normalize(raw, returns);
+      const childKind = typeOf(child);
+      if (childKind === 'object' || childKind === 'array') {
+        outputs.push({ key, container, description: String(child.description ?? ''), format: '', type: childKind });
+        visit(child, key, depth + 1);
+      } else
+        outputs.push({
+          key,
+          container,
+          description: String(child.description ?? ''),
+          format: String(child.format ?? ''),
+          type: childKind,
+        });
+    }
+  };
+  visit(normalize(returns, returns), '', 0);
+  return outputs;
+}
+
+const TELLING = new Set(
+  'status history details detail info list summary count report policy options availability stats statistics log logs rates rate price prices schedule'.split(
+    ' ',
+  ),
+);
+
+/** A reading verb at the start of a description ("Returns the …", "Look up …"). */
+function readingVerb(description: string): string | null {
+  const opening = description.toLowerCase().match(/^\W*(\p{L}+)/u)?.[1] ?? '';
+  const verb = [opening, opening.replace(/es$/, ''), opening.replace(/s$/, '')].find((form) =>
+    READ_CLASSES.has(VERB_CLASS.get(form) ?? 'create'),
+  );
+  return verb ?? (opening === 'returns' || opening === 'return' ? 'get' : null);
+}
+
+/** First word of the name that is a verb (position first, so that `orders_create` works as well as `createOrder`). */
+function verbOf(parts: readonly string[], description: string, effect: string): { verb: string; verbClass: VerbClass } {
+  if (parts[0] === 'get' && parts.length > 1) return { verb: 'get', verbClass: 'get' };
+  const opens = readingVerb(description);
+  // `order_status` orders nothing: a pure tool whose name ends in what it tells, or whose description opens with a reading verb.
+  if (
+    effect === 'pure' &&
+    parts.length > 1 &&
+    !READ_CLASSES.has(VERB_CLASS.get(parts[0]!) ?? 'get') &&
+    (TELLING.has(parts.at(-1)!) || opens)
+  )
+    return { verb: opens ?? 'get', verbClass: opens ? VERB_CLASS.get(opens)! : 'get' };
+  const http = parts[0] && HTTP_VERBS[parts[0]] && parts.length > 1 ? parts[0] : null;
+  const rest = http ? parts.slice(1) : parts;
+  const first = !http && rest[0] && VERB_CLASS.has(rest[0]) ? rest[0] : null;
+  // In `orders_create` the noun comes first; a noun that doubles as a verb must not win over a plain verb behind it.
+  const plain = first ?? rest.slice(1).find((part) => VERB_CLASS.has(part) && !FILLER.has(part));
+  if (plain && !(http && READ_CLASSES.has(VERB_CLASS.get(plain)!)))
+    return { verb: plain, verbClass: VERB_CLASS.get(plain)! };
+  if (http)
+    return { verb: http === 'post' ? 'create' : http === 'delete' ? 'delete' : 'update', verbClass: HTTP_VERBS[http]! };
+  const opening = description.toLowerCase().match(/^\W*(\p{L}+)/u)?.[1] ?? '';
+  for (const form of [opening, opening.replace(/e?s$/, ''), opening.replace(/s$/, '')])
+    if (VERB_CLASS.has(form)) return { verb: form, verbClass: VERB_CLASS.get(form)! };
+  return effect === 'pure' ? { verb: 'get', verbClass: 'get' } : { verb: '', verbClass: 'operate' };
+}
+
+/** Beside a `date`, `start_time` is a time of that day. */
+function timesBesideDate(parameters: Parameter[]): Parameter[] {
+  if (!parameters.some((one) => one.kind === 'date' && one.words.some((word) => word === 'date' || word === 'day')))
+    return parameters;
+  return parameters.map((one) =>
+    one.kind === 'moment' && one.item.format === undefined && one.words.includes('time')
+      ? { ...one, kind: 'time' }
+      : one,
+  );
+}
+
+export function readTool(definition: ToolDefinition): Tool {
+  const parts = splitIdentifier(definition.name);
+  const { verb, verbClass } = verbOf(parts, definition.description, definition.effect);
+  const nouns = parts
+    .filter((part, index) => part !== verb && !FILLER.has(part) && !(index === 0 && HTTP_VERBS[part]))
+    .map(singular);
+  const nameStems = new Set(parts.filter((part) => !FILLER.has(part)).map(stem));
+  const leaves = leavesOf(definition.parameters);
+  const words = [...parts, ...splitIdentifier(definition.description)].map((word) => word.toLowerCase());
+  const effectful = definition.effect !== 'pure' || !READ_CLASSES.has(verbClass);
+  return {
+    name: definition.name,
+    definition,
+    verb,
+    verbClass,
+    nouns,
+    nameStems,
+    descriptionStems: new Set(contentStems(definition.description)),
+    parameterStems: new Set(
+      leaves.flatMap((leaf) => [
+        ...splitIdentifier(leaf.name).map(stem),
+        ...(Array.isArray(leaf.schema.enum) ? leaf.schema.enum.flatMap((one) => contentStems(String(one))) : []),
+      ]),
+    ),
+    outputStems: new Set((outputsOf(definition.returns) ?? []).flatMap((one) => splitIdentifier(one.key).map(stem))),
+    parameters: timesBesideDate(
+      leaves.map((leaf) =>
+        readParameter(
+          leaf,
+          nouns,
+          effectful && ['create', 'schedule', 'acquire', 'prepare', 'send'].includes(verbClass),
+        ),
+      ),
+    ),
+    outputs: outputsOf(definition.returns),
+    effectful,
+    checks:
+      !effectful &&
+      (verbClass === 'check' ||
+        parts.some((part) => CHECK_WORDS.has(part)) ||
+        words.some((word) => /^(?:availab|conflict|eligib|quota|freebusy|stock)/.test(word))),
+    aboutCalendar: words.some((word) => CALENDAR_WORDS.has(word)),
+  };
+}
+
+export const sameName = (left: string, right: string): boolean => normalizeKey(left) === normalizeKey(right);
