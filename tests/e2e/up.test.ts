@@ -147,7 +147,7 @@ describe('in the terminal', () => {
       });
     }
     child.stdin.write(`${GOAL}\n`);
-    await until('the question', () => /bookFlight/.test(output) && /approve|\[y/i.test(output));
+    await until('the question', () => /Approval needed: bookFlight/.test(output));
     child.stdin.write('y\n');
     await until('the answer', () => /912/.test(output) && /booked/i.test(output));
     child.stdin.end();

@@ -20,6 +20,8 @@ export const ToolDefinition = z.object({
   parameters: JsonSchema,
   returns: JsonSchema.optional(),
   effect: EffectKind.default('pure'),
+  /** Name of the tool that undoes what this one did, where the bundle says so. */
+  undo: z.string().optional(),
 });
 export type ToolDefinition = z.infer<typeof ToolDefinition>;
 

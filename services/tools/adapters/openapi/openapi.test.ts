@@ -123,6 +123,12 @@ describe('a call over HTTP', () => {
     expect(result).toMatchObject({ isError: false, data: { item: 'tea', quantity: 2 } });
     expect(shop.orders.at(-1)).toEqual({ key: 'call_1', item: 'tea', quantity: 2 });
   });
+  it('never sends an effect on a kept connection, which may be closing at that moment', async () => {
+    await call('order', { item: 'tea', quantity: 1 }, { key: 'call_2' });
+    expect(shop.requests.at(-1)!.headers.connection).toBe('close');
+    await call('getItem', { id: 'tea' });
+    expect(shop.requests.at(-1)!.headers.connection).toBe('keep-alive');
+  });
   it('hands a refusal on in the server’s words', async () => {
     expect(await call('getItem', { id: 'none' })).toMatchObject({
       isError: true,

@@ -3,6 +3,7 @@
  * and what `${NAME}` stands for appears in requests alone.
  */
 import { type ToolSource as Manifest, TuttiError } from '@tutti/contracts';
+import { Agent, fetch, type Response } from 'undici';
 import type { Placeholders } from '../../core/placeholders.ts';
 import { ToolCallError, type ToolCallOptions, type ToolResult, type ToolSource } from '../../ports/tool-source.ts';
 import { type Operations, readOperations } from './operations.ts';
@@ -14,6 +15,13 @@ import { type Answer, readAnswer } from './response.ts';
 const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);
 /** Ports of other protocols (Fetch Standard, "bad port"), refused before connecting. */
 const BLOCKED_PORT = 'bad port';
+
+/**
+ * A kept connection may be closed by the server at the very moment that a call goes out on it, and then nobody knows
+ * whether the call arrived. A repeat mends that for pure calls; the others get a connection of their own.
+ */
+const kept = new Agent();
+const fresh = new Agent({ pipelining: 0 });
 
 export interface OpenApiOptions {
   manifest: Extract<Manifest, { type: 'openapi' }>;
@@ -75,9 +83,10 @@ export function createOpenApiSource({ manifest, placeholders, responseBytesMax }
     try {
       const response = await fetch(request.url, {
         method: request.method,
-        headers,
+        headers: [...headers],
         signal,
         redirect: 'manual',
+        dispatcher: options.idempotencyKey === undefined ? kept : fresh,
         ...(request.body === undefined ? {} : { body: request.body }),
       });
       const { text, cut } = await readBody(response, responseBytesMax);
