@@ -291,6 +291,28 @@ describe('a session', () => {
   });
 });
 
+describe('a follow-up', () => {
+  test('is searched for with what came before, and the wider search counts', async () => {
+    const script: Script = {
+      complete: ({ chat }) => ({ content: String(chat.passages?.map((passage) => passage.text)) }),
+      search: (query) => (query.includes('mountains') ? 'about mountains' : 'about it'),
+    };
+    await withPlanner(script, async ({ workers }) => {
+      workers.turns.push({
+        run: 'r',
+        session: 's',
+        agent: 'helper',
+        at: 1,
+        input: 'Tell me of mountains',
+        output: 'High.',
+        actions: [],
+      });
+      const run = await startRun(bus, partitions, await apply(), 'And of it?');
+      expect((await ended(run)).output).toBe('about mountains');
+    });
+  });
+});
+
 describe('ownership', () => {
   test('a run survives its planner: another takes over, nothing finished is repeated', async () => {
     const workers = await startWorkers(env, lookThenAct);

@@ -1,5 +1,5 @@
 /** Scripted workers on the real bus, to drive a real planner in tests. */
-import type { Bundle, ChatMessage, InboundMessage, ToolDefinition, VERBS } from '@tutti/contracts';
+import type { Bundle, ChatMessage, InboundMessage, ToolDefinition, Turn, VERBS } from '@tutti/contracts';
 import {
   contentHash,
   InboundMessage as Inbound,
@@ -49,19 +49,20 @@ export interface Script {
   complete(body: Complete): { content?: string; calls?: { name: string; arguments: Record<string, unknown> }[] };
   execute?(body: { tool: string; arguments: Record<string, unknown>; approved: boolean; callId: string }): unknown;
   tools?: ToolDefinition[];
-  passages?: { id: string; document: string; title: string; text: string }[];
+  search?(query: string): string;
 }
 
 /** The four workers with their answers scripted; counts what they were asked. */
 export async function startWorkers(env: Record<string, string>, script: Script) {
   const asked: { verb: string; callId: string; body: unknown }[] = [];
   const remembered: unknown[] = [];
+  const turns: Turn[] = [];
   const tools = script.tools ?? [tool('look'), tool('act', 'irreversible')];
   const handlers: Record<'memory' | 'retriever' | 'tools' | 'router', Handlers> = {
     memory: {
       recall: async (body, { item }) => {
         asked.push({ verb: 'recall', callId: item.callId, body });
-        return { turns: [], summary: null, facts: [] };
+        return { turns, summary: null, facts: [] };
       },
       remember: async (body, { item }) => {
         asked.push({ verb: 'remember', callId: item.callId, body });
@@ -72,7 +73,8 @@ export async function startWorkers(env: Record<string, string>, script: Script) 
     retriever: {
       search: async (body, { item }) => {
         asked.push({ verb: 'search', callId: item.callId, body });
-        return { passages: script.passages ?? [] };
+        const text = script.search?.(body.query);
+        return { passages: text ? [{ id: text, document: 'd', title: 't', text }] : [] };
       },
     },
     tools: {
@@ -131,7 +133,7 @@ export async function startWorkers(env: Record<string, string>, script: Script) 
       ),
     );
   }
-  return { asked, remembered, stop: () => Promise.all(services.map((service) => service.stop())) };
+  return { asked, remembered, turns, stop: () => Promise.all(services.map((service) => service.stop())) };
 }
 
 export interface StartedRun {

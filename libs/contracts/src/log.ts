@@ -67,7 +67,8 @@ export type RunStart = z.infer<typeof RunStart>;
 /** What a run asked another service for. Everything that the request needs is in here or in the run's earlier entries. */
 export const StepSpec = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('recall') }),
-  z.object({ kind: z.literal('search') }),
+  /** `query` where the goal alone does not say what it is about: a follow-up ("move it") is searched for with what came before. */
+  z.object({ kind: z.literal('search'), query: z.string().optional() }),
   z.object({ kind: z.literal('describe') }),
   /** `purpose` decides tools, format and messages; `messages` is how many of the run's thread the model sees. */
   z.object({

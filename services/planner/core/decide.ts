@@ -211,11 +211,7 @@ export class Decider {
     const { step } = open;
     switch (step.kind) {
       case 'recall':
-        return this.#emit(run.id, {
-          type: 'step.completed',
-          callId,
-          result: { kind: 'recall', recall: outcome.body as Result<'recall'> },
-        });
+        return this.#recalled(run, callId, outcome.body as Result<'recall'>);
       case 'search':
         return this.#emit(run.id, {
           type: 'step.completed',
@@ -233,6 +229,14 @@ export class Decider {
       default:
         step satisfies never;
     }
+  }
+
+  #recalled(run: RunState, callId: string, recall: Result<'recall'>): void {
+    this.#emit(run.id, { type: 'step.completed', callId, result: { kind: 'recall', recall } });
+    const agent = this.#agent(run);
+    if (run.start.brief || recall.turns.length === 0 || !agent || agent.knowledge.length === 0) return;
+    const earlier = recall.turns.slice(-TURNS_IN_QUERY_MAX).map((turn) => turn.input);
+    this.#request(run, { kind: 'search', query: [run.start.input, ...earlier.reverse()].join('\n') });
   }
 
   #described(run: RunState, callId: string, result: Result<'describe'>): void {
@@ -485,6 +489,9 @@ export class Decider {
     }
   }
 }
+
+/** Earlier goals of the session that a search is widened with. */
+const TURNS_IN_QUERY_MAX = 3;
 
 /** A request may lower an agent's limits, never raise them. */
 function lowerLimits(limits: RunLimits, wanted: Partial<RunLimits>): RunLimits {

@@ -2,7 +2,7 @@
  * What an entry does to the state. The only writer of it: the owner applies the entries that it decides on, and a new
  * owner applies the same entries from the log, so both have the same state.
  */
-import type { Action, ApprovalRecord, InboundMessage, PartitionEntry, RunEntry } from '@tutti/contracts';
+import type { Action, ApprovalRecord, InboundMessage, PartitionEntry, Passage, RunEntry } from '@tutti/contracts';
 import {
   type OpenStep,
   type PartitionState,
@@ -60,6 +60,7 @@ function accept(state: PartitionState, entry: Entry<'run.accepted'>): void {
     stepCount: 0,
     recall: null,
     passages: [],
+    contextual: false,
     toolset: null,
     thread: [],
     actions: [],
@@ -178,6 +179,7 @@ function apply(state: PartitionState, run: RunState, entry: Exclude<RunEntry, { 
 }
 
 function complete(run: RunState, entry: Entry<'step.completed'>): void {
+  const { step } = run.open[entry.callId]!;
   delete run.open[entry.callId];
   const { result } = entry;
   switch (result.kind) {
@@ -185,8 +187,7 @@ function complete(run: RunState, entry: Entry<'step.completed'>): void {
       run.recall = result.recall;
       return;
     case 'search':
-      run.passages = result.passages;
-      return;
+      return found(run, result.passages, step.kind === 'search' && step.query !== undefined);
     case 'describe':
       run.toolset = result.toolset;
       return;
@@ -210,6 +211,13 @@ function complete(run: RunState, entry: Entry<'step.completed'>): void {
     default:
       result satisfies never;
   }
+}
+
+/** Of two searches the one that knew the conversation counts, whichever comes back first. */
+function found(run: RunState, passages: Passage[], contextual: boolean): void {
+  if (run.contextual && !contextual) return;
+  run.passages = passages;
+  run.contextual = contextual;
 }
 
 function fail(run: RunState, entry: Entry<'step.failed'>): void {

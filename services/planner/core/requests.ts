@@ -30,15 +30,10 @@ export function requestOf(state: PartitionState, run: RunState, open: OpenStep, 
           turnsMax: LIMITS.turnsMax,
         },
       };
-    case 'search':
-      return {
-        verb: 'search',
-        body: {
-          collections: agent.knowledge,
-          query: goalText(run).slice(0, QUERY_CHARS_MAX),
-          limit: LIMITS.passagesMax,
-        },
-      };
+    case 'search': {
+      const query = (step.query ?? goalText(run)).slice(0, QUERY_CHARS_MAX);
+      return { verb: 'search', body: { collections: agent.knowledge, query, limit: LIMITS.passagesMax } };
+    }
     case 'describe':
       return {
         verb: 'describe',

@@ -77,6 +77,8 @@ export interface RunState {
   stepCount: number;
   recall: RecallResult | null;
   passages: Passage[];
+  /** The passages are those found with the conversation so far, not with the goal alone. */
+  contextual: boolean;
   toolset: string | null;
   /** What model and tools said in this run, after the goal. Results of calls are looked up in `actions`. */
   thread: ChatMessage[];
