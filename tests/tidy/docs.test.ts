@@ -31,3 +31,16 @@ test('links between the documents lead somewhere', () => {
   });
   expect(broken).toEqual([]);
 });
+
+test('package-lock.json names every optional package of its packages, for every platform', () => {
+  // Where a registry lacks some of them, `npm install` leaves them out and `npm ci` then fails everywhere.
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8')) as {
+    packages: Record<string, { optionalDependencies?: Record<string, string> }>;
+  };
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
+    Object.keys(optionalDependencies).filter(
+      (name) => !packages[`node_modules/${name}`] && !packages[`${path}/node_modules/${name}`],
+    ),
+  );
+  expect(missing).toEqual([]);
+});
