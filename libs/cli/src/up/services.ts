@@ -7,7 +7,9 @@ import { UP_LIMITS } from './limits.ts';
 /** Whoever is asked is there before whoever asks. */
 const START_ORDER = ['memory', 'retriever', 'tools', 'router', 'planner', 'gateway'] as const satisfies ServiceName[];
 
-async function definitions(): Promise<Record<ServiceName, ServiceDefinition>> {
+async function definitions(
+  extraReady: () => Record<string, { ok: boolean }>,
+): Promise<Record<ServiceName, ServiceDefinition>> {
   const [gateway, planner, memory, retriever, tools, router] = await Promise.all([
     import('@tutti/gateway'),
     import('@tutti/planner'),
@@ -17,7 +19,7 @@ async function definitions(): Promise<Record<ServiceName, ServiceDefinition>> {
     import('@tutti/router'),
   ]);
   return {
-    gateway: gateway.gatewayService,
+    gateway: gateway.createGatewayService({ extraReady }),
     planner: planner.plannerService,
     memory: memory.memoryService,
     retriever: retriever.retrieverService,
@@ -34,8 +36,15 @@ export interface ServiceGroup {
 }
 
 export async function createServiceGroup(env: Record<string, string | undefined>, log: Logger): Promise<ServiceGroup> {
-  const all = await definitions();
   const started = new Map<ServiceName, StartedService>();
+  // /readyz is the gateway's, and speaks for all six.
+  const all = await definitions(() =>
+    Object.fromEntries(
+      [...started.values()]
+        .filter(({ name }) => name !== 'gateway')
+        .map((service) => [service.name, { ok: service.ready() }]),
+    ),
+  );
   return {
     async startAll(goOn) {
       for (const name of START_ORDER) {

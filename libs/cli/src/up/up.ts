@@ -87,8 +87,6 @@ async function start(
   goOn();
 
   const environment = serviceEnvironment(options.env, loaded, data, busServer, helpers, port);
-  // the services read `${NAME}` of a tool source from the environment of their process
-  Object.assign(process.env, bundleVariables(loaded, data, helpers));
   const { bus, credentials } = await connect(busServer, options.env, log);
   closers.push(() => bus.close());
   const runtime = RuntimeConfig.parse(withoutEmpty({ ...options.env, ...credentials }));
