@@ -97,6 +97,7 @@ function router(
     const context: RequestContext = {
       item: {
         callId: more.callId ?? `call_${calls}`,
+        nonce: 0,
         tenant: 'acme',
         run: 'run_1',
         root: 'run_root',

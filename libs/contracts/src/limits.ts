@@ -21,6 +21,7 @@ export const RunLimits = z.object({
     .number()
     .int()
     .positive()
+    .max(10 * 365 * 86_400_000)
     .default(72 * 3_600_000),
 });
 export type RunLimits = z.infer<typeof RunLimits>;

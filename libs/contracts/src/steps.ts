@@ -10,6 +10,8 @@ import { Name } from './ids.ts';
 /** What every request says of itself; `body` is the verb's. */
 export const RequestItem = z.object({
   callId: z.string(),
+  /** Tells this asking from an earlier one under the same callId (before an approval, say); comes back with the result. */
+  nonce: z.number().int().default(0),
   tenant: Name,
   run: z.string().optional(),
   /** The run at the top of the tree: where live events go. */
@@ -28,8 +30,8 @@ export const RequestBatch = z.object({ v: z.literal(1), items: z.array(RequestIt
 export type RequestBatch = z.infer<typeof RequestBatch>;
 
 export const ResultItem = z.discriminatedUnion('ok', [
-  z.object({ callId: z.string(), ok: z.literal(true), body: z.unknown() }),
-  z.object({ callId: z.string(), ok: z.literal(false), error: ErrorInfo }),
+  z.object({ callId: z.string(), nonce: z.number().int().default(0), ok: z.literal(true), body: z.unknown() }),
+  z.object({ callId: z.string(), nonce: z.number().int().default(0), ok: z.literal(false), error: ErrorInfo }),
 ]);
 export type ResultItem = z.infer<typeof ResultItem>;
 

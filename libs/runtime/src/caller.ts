@@ -46,31 +46,38 @@ export function createCaller(bus: Bus, log: Logger): Caller {
   const open = new Map<string, Open>();
   const prefix = `${bus.inbox}.call`;
   let nextBatch = 0;
+  let nextNonce = 1;
+  let closed = false;
   let sweep: NodeJS.Timeout | undefined;
 
-  const outgoing = createCoalescer<Open>(LIMITS.batchItemsMax, (key, entries) => {
-    const { service, verb } = VERBS[key as VerbName];
-    const batch = (nextBatch++).toString(36);
-    const live = entries.filter((entry) => open.get(entry.item.callId) === entry);
-    const byItem = new Map(live.map((entry) => [entry.item, entry]));
-    packJson(
-      live.map((entry) => entry.item),
-      bus.payloadBytesMax - ENVELOPE_BYTES,
-      (joined) => `{"v":1,"items":[${joined}]}`,
-      (data, items) => {
-        for (const item of items) byItem.get(item)!.batch = batch;
-        bus.publish(subjects.request(service, verb), data, { reply: `${prefix}.${batch}` });
-      },
-      (item, size) =>
-        finish(item.callId, {
-          ok: false,
-          error: new TuttiError(
-            'payload_too_large',
-            `the request to ${service}.${verb} has ${size} bytes; the bus takes ${bus.payloadBytesMax}`,
-          ).toInfo(),
-        }),
-    );
-  });
+  const outgoing = createCoalescer<Open>(
+    LIMITS.batchItemsMax,
+    (key, entries) => {
+      const { service, verb } = VERBS[key as VerbName];
+      const batch = (nextBatch++).toString(36);
+      const live = entries.filter((entry) => open.get(entry.item.callId) === entry);
+      const byItem = new Map(live.map((entry) => [entry.item, entry]));
+      packJson(
+        live.map((entry) => entry.item),
+        bus.payloadBytesMax - ENVELOPE_BYTES,
+        (joined) => `{"v":1,"items":[${joined}]}`,
+        (data, items) => {
+          for (const item of items) byItem.get(item)!.batch = batch;
+          bus.publish(subjects.request(service, verb), data, { reply: `${prefix}.${batch}` });
+        },
+        (item, size) =>
+          finish(item.callId, {
+            ok: false,
+            error: new TuttiError(
+              'payload_too_large',
+              `the request to ${service}.${verb} has ${size} bytes; the bus takes ${bus.payloadBytesMax}`,
+            ).toInfo(),
+          }),
+      );
+    },
+    (error, verb) =>
+      log.warn({ error: (error as Error).message, verb }, 'requests could not be sent; they are sent again'),
+  );
 
   const subscription = bus.subscribe(`${prefix}.*`, (message) => {
     if (message.data.length === 0) return nobodyThere(message.subject.slice(prefix.length + 1));
@@ -83,7 +90,8 @@ export function createCaller(bus: Bus, log: Logger): Caller {
     }
     for (const result of parsed.data.results) {
       const entry = open.get(result.callId);
-      if (entry) settle(entry, result);
+      // An answer to an earlier asking of the same call (before its approval, say) is not the answer to this one.
+      if (entry && entry.item.nonce === result.nonce) settle(entry, result);
     }
   });
 
@@ -159,9 +167,11 @@ export function createCaller(bus: Bus, log: Logger): Caller {
       const checked = VERBS[verb].body.safeParse(body);
       if (!checked.success)
         throw new TuttiError('internal', `the body for ${verb} does not fit its schema: ${checked.error.message}`);
+      if (closed) return done({ ok: false, error: new TuttiError('cancelled', 'the service is stopping').toInfo() });
       if (open.has(options.callId)) throw new TuttiError('internal', `call ${options.callId} is under way already`);
       const item: RequestItem = {
         callId: options.callId,
+        nonce: nextNonce++,
         tenant: options.tenant,
         run: options.run,
         root: options.root,
@@ -214,6 +224,7 @@ export function createCaller(bus: Bus, log: Logger): Caller {
         );
     },
     close() {
+      closed = true;
       clearInterval(sweep);
       status.stop();
       subscription.stop();

@@ -1,7 +1,11 @@
 /** Whatever is put in during one tick of the event loop goes out together: one message instead of many. */
 
 /** Calls `flush` with all items of a key once per tick, at most `itemsMax` at a time. A timer of 1 ms would cost 15 (FACTS.md): `setImmediate`. */
-export function createCoalescer<Item>(itemsMax: number, flush: (key: string, items: Item[]) => void) {
+export function createCoalescer<Item>(
+  itemsMax: number,
+  flush: (key: string, items: Item[]) => void,
+  failed: (error: unknown, key: string) => void,
+) {
   let pending = new Map<string, Item[]>();
   let scheduled = false;
   function run(): void {
@@ -9,7 +13,12 @@ export function createCoalescer<Item>(itemsMax: number, flush: (key: string, ite
     const batches = pending;
     pending = new Map();
     for (const [key, items] of batches) {
-      for (let i = 0; i < items.length; i += itemsMax) flush(key, items.slice(i, i + itemsMax));
+      // One that cannot be sent (a closed connection, say) must not take the others with it.
+      try {
+        for (let i = 0; i < items.length; i += itemsMax) flush(key, items.slice(i, i + itemsMax));
+      } catch (error) {
+        failed(error, key);
+      }
     }
   }
   return {

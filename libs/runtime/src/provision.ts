@@ -36,9 +36,12 @@ export async function provision(bus: Bus, options: ProvisionOptions): Promise<nu
   for (const spec of Object.values(STREAMS)) await ensureStream(bus, spec, options.replicas);
   const { connection } = bus as unknown as NatsBusInternals;
   const kvm = new Kvm(jetstream(connection));
-  for (const name of Object.values(BUCKETS))
-    await again(() => kvm.create(name, { replicas: options.replicas, history: 1 }));
-  await again(() => new Objm(jetstream(connection)).create(BLOBS, { replicas: options.replicas }));
+  for (const name of Object.values(BUCKETS)) {
+    await ensureStore(bus, `KV_${name}`, () => kvm.create(name, { replicas: options.replicas, history: 1 }));
+  }
+  await ensureStore(bus, `OBJ_${BLOBS}`, () =>
+    new Objm(jetstream(connection)).create(BLOBS, { replicas: options.replicas }),
+  );
   return ensurePartitions(bus, options.partitions);
 }
 
@@ -71,6 +74,16 @@ async function again(make: () => Promise<unknown>): Promise<void> {
   }
 }
 
+async function ensureStore(bus: Bus, stream: string, make: () => Promise<unknown>): Promise<void> {
+  const { manager } = bus as unknown as NatsBusInternals;
+  try {
+    await manager.streams.info(stream);
+  } catch (error) {
+    if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NOT_FOUND) throw error;
+    await again(make);
+  }
+}
+
 async function ensureStream(bus: Bus, spec: StreamSpec, replicas: number): Promise<void> {
   const { manager } = bus as unknown as NatsBusInternals;
   const config: Partial<StreamConfig> & { name: string } = {
@@ -87,8 +100,9 @@ async function ensureStream(bus: Bus, spec: StreamSpec, replicas: number): Promi
     ...(spec.schedules ? { allow_msg_schedules: true, allow_msg_ttl: true } : {}),
   };
   try {
-    await manager.streams.info(spec.name);
-    await manager.streams.update(spec.name, config);
+    const { config: there } = await manager.streams.info(spec.name);
+    // A process that was not told how many copies there are must not take some away.
+    await manager.streams.update(spec.name, { ...config, num_replicas: Math.max(there.num_replicas, replicas) });
   } catch (error) {
     if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NOT_FOUND) throw error;
     await again(() => manager.streams.add(config));

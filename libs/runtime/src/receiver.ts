@@ -24,12 +24,15 @@ import type { Telemetry } from './telemetry.ts';
 
 const ENVELOPE_BYTES = 4_096;
 const BUSY_RETRY_MS = 250;
+/** What a handler gets to come to an end after it was told to. */
+const ABORT_GRACE_MS = 2_000;
 const text = new TextDecoder();
 const CancelMessage = z.object({ v: z.literal(1), callIds: z.array(z.string()) });
 
 interface Work {
   item: RequestItem;
-  replies: Set<string>;
+  /** Who asked, and under which nonce. */
+  replies: Map<string, number>;
   abort: AbortController;
   startedAt: number;
 }
@@ -52,26 +55,35 @@ export function createReceiver(options: {
   const active = new Map<string, Work>();
   let idle = () => {};
 
-  const outgoing = createCoalescer<ResultItem>(LIMITS.batchItemsMax, (reply, results) => {
-    packJson(
-      results,
-      bus.payloadBytesMax - ENVELOPE_BYTES,
-      (joined) => `{"v":1,"results":[${joined}],"alive":[]}`,
-      (data) => bus.publish(reply, data),
-      (result, size) => {
-        const error = new TuttiError(
-          'payload_too_large',
-          `the answer of ${service} has ${size} bytes; the bus takes ${bus.payloadBytesMax}`,
-        ).toInfo();
-        bus.publish(
-          reply,
-          new TextEncoder().encode(
-            JSON.stringify({ v: 1, results: [{ callId: result.callId, ok: false, error }], alive: [] }),
-          ),
-        );
-      },
-    );
-  });
+  const outgoing = createCoalescer<ResultItem>(
+    LIMITS.batchItemsMax,
+    (reply, results) => {
+      packJson(
+        results,
+        bus.payloadBytesMax - ENVELOPE_BYTES,
+        (joined) => `{"v":1,"results":[${joined}],"alive":[]}`,
+        (data) => bus.publish(reply, data),
+        (result, size) => {
+          const error = new TuttiError(
+            'payload_too_large',
+            `the answer of ${service} has ${size} bytes; the bus takes ${bus.payloadBytesMax}`,
+          ).toInfo();
+          bus.publish(
+            reply,
+            new TextEncoder().encode(
+              JSON.stringify({
+                v: 1,
+                results: [{ callId: result.callId, nonce: result.nonce, ok: false, error }],
+                alive: [],
+              }),
+            ),
+          );
+        },
+      );
+    },
+    (error, reply) =>
+      log.warn({ error: (error as Error).message, reply }, 'results could not be sent; whoever asked asks again'),
+  );
 
   function take(verb: VerbName, message: BusMessage): void {
     if (!message.reply) return;
@@ -84,7 +96,10 @@ export function createReceiver(options: {
   function takeItem(verb: VerbName, item: RequestItem, reply: string): void {
     const key = `${item.tenant}/${item.callId}`;
     const same = active.get(key);
-    if (same) return void same.replies.add(reply);
+    // The same work, asked again. With another body (an approval was added) it is other work under the same id.
+    // Work that was told to stop may never do so: it is not waited for.
+    if (same && !same.abort.signal.aborted && JSON.stringify(same.item.body) === JSON.stringify(item.body))
+      return void same.replies.set(reply, item.nonce);
     if (item.deadlineAt <= Date.now())
       return refuse(item, reply, new TuttiError('timeout', 'the request came after its deadline').toInfo());
     if (active.size >= options.inFlightMax) {
@@ -93,17 +108,23 @@ export function createReceiver(options: {
       });
       return refuse(item, reply, error.toInfo());
     }
-    const work: Work = { item, replies: new Set([reply]), abort: new AbortController(), startedAt: performance.now() };
-    active.set(key, work);
+    const work: Work = {
+      item,
+      replies: new Map([[reply, item.nonce]]),
+      abort: new AbortController(),
+      startedAt: performance.now(),
+    };
+    const place = same ? `${key}/${item.nonce}` : key;
+    active.set(place, work);
     void run(verb, work).then((result) => {
-      active.delete(key);
-      for (const to of work.replies) outgoing.add(to, result);
+      active.delete(place);
+      for (const [to, nonce] of work.replies) outgoing.add(to, { ...result, nonce });
       if (active.size === 0) idle();
     });
   }
 
   function refuse(item: RequestItem, reply: string, error: ErrorInfo): void {
-    outgoing.add(reply, { callId: item.callId, ok: false, error });
+    outgoing.add(reply, { callId: item.callId, nonce: item.nonce, ok: false, error });
   }
 
   async function run(verb: VerbName, work: Work): Promise<ResultItem> {
@@ -127,15 +148,15 @@ export function createReceiver(options: {
         attributes: span.attributes,
       };
       const handler = handlers[verb] as (body: unknown, context: RequestContext) => Promise<unknown>;
-      const result = VERBS[verb].result.parse(await handler(body, context));
+      const result = VERBS[verb].result.parse(await Promise.race([handler(body, context), givenUp(work.abort.signal)]));
       span.end();
-      return { callId: item.callId, ok: true, body: result };
+      return { callId: item.callId, nonce: item.nonce, ok: true, body: result };
     } catch (error) {
       const info = toErrorInfo(error);
       if (info.code === 'internal')
         log.error({ err: error, verb, callId: item.callId, run: item.run }, 'a request failed');
       span.end({ error: `${info.code}: ${info.message}` });
-      return { callId: item.callId, ok: false, error: info };
+      return { callId: item.callId, nonce: item.nonce, ok: false, error: info };
     } finally {
       clearTimeout(timer);
     }
@@ -160,7 +181,7 @@ export function createReceiver(options: {
     const now = performance.now();
     for (const work of active.values()) {
       if (now - work.startedAt < LIMITS.heartbeatMs) continue;
-      for (const reply of work.replies) byReply.set(reply, [...(byReply.get(reply) ?? []), work.item.callId]);
+      for (const reply of work.replies.keys()) byReply.set(reply, [...(byReply.get(reply) ?? []), work.item.callId]);
     }
     for (const [reply, alive] of byReply)
       bus.publish(reply, new TextEncoder().encode(JSON.stringify({ v: 1, results: [], alive })));
@@ -191,6 +212,15 @@ export function createReceiver(options: {
       clearInterval(heartbeat);
     },
   };
+}
+
+/** A handler that does not heed its signal is left behind after a while: its place and its callers must not wait for it. */
+function givenUp(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const later = () => setTimeout(() => reject(signal.reason), ABORT_GRACE_MS).unref();
+    if (signal.aborted) later();
+    else signal.addEventListener('abort', later, { once: true });
+  });
 }
 
 function spanAttributes(subject: string, service: string, item: RequestItem): Record<string, string> {

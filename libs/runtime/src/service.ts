@@ -128,6 +128,8 @@ export async function startService(definition: ServiceDefinition, options: Start
       telemetry,
       log,
     });
+    // Whoever sees this service as started may ask it.
+    await bus.flush();
     let draining: Promise<void> | undefined;
     let stopping: Promise<void> | undefined;
     const ready = () => !draining && bus.connected && (running.ready?.() ?? true);

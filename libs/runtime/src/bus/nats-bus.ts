@@ -39,6 +39,9 @@ export interface NatsBusOptions {
 }
 
 const NO_MESSAGE = 10037;
+const PAYLOAD_BYTES_DEFAULT = 1_048_576;
+/** Messages that a reader may be behind with before the server is asked to wait. */
+const READ_AHEAD_MAX = 256;
 
 export async function connectNatsBus(options: NatsBusOptions): Promise<Bus> {
   const inbox = `_INBOX.${options.name}.${randomBytes(9).toString('base64url').replaceAll('-', 'a').replaceAll('_', 'b')}`;
@@ -85,12 +88,16 @@ class NatsBus implements Bus {
     this.inbox = inbox;
     this.#log = log;
     this.#manager = manager;
+    this.#payloadBytesMax = nc.info?.max_payload ?? PAYLOAD_BYTES_DEFAULT;
     this.#appender = createAppender(nc, `${inbox}.append`, log);
     void this.#watchStatus();
   }
 
+  /** While the client dials it knows of no server: what the last one said still holds. */
+  #payloadBytesMax = PAYLOAD_BYTES_DEFAULT;
   get payloadBytesMax(): number {
-    return this.#nc.info?.max_payload ?? 1_048_576;
+    this.#payloadBytesMax = this.#nc.info?.max_payload ?? this.#payloadBytesMax;
+    return this.#payloadBytesMax;
   }
   get connected(): boolean {
     return this.#connected;
@@ -141,6 +148,10 @@ class NatsBus implements Bus {
         if (!subscription.isClosed()) subscription.unsubscribe();
       },
     };
+  }
+
+  async flush(): Promise<void> {
+    if (this.#connected) await this.#nc.flush();
   }
 
   async request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
@@ -220,24 +231,31 @@ class NatsBus implements Bus {
     if (target < fromSequence) return;
     const queue: StoredMessage[] = [];
     let wake = () => {};
+    let goOn = () => {};
     const follower = await this.follow(stream, [subject], fromSequence, (message) => {
       queue.push(message);
       wake();
+      if (queue.length < READ_AHEAD_MAX) return;
+      return new Promise<void>((resolve) => {
+        goOn = resolve;
+      });
     });
     try {
       for (let reached = 0; reached < target; ) {
-        const message = queue.shift();
-        if (!message) {
+        if (queue.length === 0) {
+          goOn();
           await new Promise<void>((resolve) => {
             wake = resolve;
           });
-          continue;
         }
-        reached = message.sequence;
-        if (reached <= target) yield message;
+        for (const message of queue.splice(0)) {
+          reached = message.sequence;
+          if (reached <= target) yield message;
+        }
       }
     } finally {
       follower.stop();
+      goOn();
     }
   }
 

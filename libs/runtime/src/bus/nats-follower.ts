@@ -82,7 +82,8 @@ export async function follow(
       if (status === 100) {
         if (message.reply) afterHandled(() => message.respond());
         const stalled = message.headers?.get('Nats-Consumer-Stalled');
-        if (stalled) context.nc.publish(stalled);
+        // Only once what came is handled: an answer opens the next window.
+        if (stalled) afterHandled(() => context.nc.publish(stalled));
         const last = Number(message.headers?.get('Nats-Last-Consumer') ?? delivered);
         if (last > delivered && message.data.length === 0 && !message.reply) void reopen('a message was missed');
         return;
@@ -130,7 +131,9 @@ export async function follow(
     enqueue(run);
   }
   function afterHandled(action: () => void): void {
-    enqueue(action);
+    enqueue(() => {
+      safely(action);
+    });
   }
   function enqueue(run: () => void | Promise<void>): void {
     if (chain) {

@@ -7,7 +7,7 @@ import { type Blobs, type Bucket, BusConflict } from './port.ts';
 
 const CONFLICTS = [10071, 10164];
 
-async function compareAndSet(key: string, write: () => Promise<number>): Promise<number> {
+async function compareAndSet<T>(key: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
@@ -26,7 +26,8 @@ export function openBucket(kv: KV, log: Logger): Bucket {
     put: (key, value) => kv.put(key, value),
     create: (key, value) => compareAndSet(key, () => kv.create(key, value)),
     update: (key, value, revision) => compareAndSet(key, () => kv.update(key, value, revision)),
-    delete: (key) => kv.delete(key),
+    delete: (key, revision) =>
+      compareAndSet(key, () => kv.delete(key, revision === undefined ? {} : { previousSeq: revision })),
     async watch(handler) {
       const watcher = await kv.watch({});
       let resolveReady = () => {};

@@ -50,7 +50,8 @@ export interface Bucket {
   create(key: string, value: Uint8Array): Promise<number>;
   /** Only when the key still has this revision. Throws BusConflict otherwise. */
   update(key: string, value: Uint8Array, revision: number): Promise<number>;
-  delete(key: string): Promise<void>;
+  /** With `revision` only when the key still has it; throws BusConflict otherwise. */
+  delete(key: string, revision?: number): Promise<void>;
   /** Current values first (then `ready` resolves), every change from then on; `value` null: deleted. */
   watch(handler: (key: string, entry: BucketEntry | null) => void): Promise<{ ready: Promise<void>; stop(): void }>;
 }
@@ -68,6 +69,8 @@ export interface Bus {
   readonly inbox: string;
   publish(subject: string, data: Uint8Array, options?: { reply?: string }): void;
   subscribe(subject: string, handler: (message: BusMessage) => void, options?: { queue?: string }): { stop(): void };
+  /** Resolves when the server has taken in all that was sent before: subscriptions above all. */
+  flush(): Promise<void>;
   /** One request, one reply. Throws TuttiError `unavailable` (nobody there) or `timeout`. */
   request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array>;
   append(subject: string, data: Uint8Array, options?: AppendOptions): Promise<number>;
