@@ -26,6 +26,7 @@ import {
   type VERBS,
 } from '@tutti/contracts';
 import type { z } from 'zod';
+import { boundActions } from './bound-actions.ts';
 import { evolve, evolvePartition } from './evolve.ts';
 import { checkPlan } from './plan-rules.ts';
 import { toolsOf } from './requests.ts';
@@ -38,9 +39,21 @@ export type Input =
   /** The sequence holds nothing that can be read. */
   | { kind: 'skip'; sequence: number }
   | { kind: 'result'; run: string; callId: string; outcome: StepOutcome }
+  /** This input made the state machine throw before: its run is given up, the others go on. */
+  | { kind: 'poisoned'; key: string; sequence: number | null; run: string; reason: string }
   /** The bus has stored this letter. */
   | { kind: 'delivered'; key: string }
   | { kind: 'tick' };
+
+/** An input that cannot be taken in, with why. */
+export class PoisonedInput extends Error {
+  override name = 'PoisonedInput';
+  readonly input: Input;
+  constructor(input: Input, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause });
+    this.input = input;
+  }
+}
 
 export interface Environment {
   /** Unix milliseconds. */
@@ -82,6 +95,8 @@ export class Decider {
         this.#result(run, input.callId, input.outcome);
         return this.#advance(run);
       }
+      case 'poisoned':
+        return this.#poisoned(input.sequence, input.run, input.reason);
       case 'delivered':
         if (this.#state.outbox.delete(input.key)) this.delivered.push(input.key);
         return;
@@ -90,6 +105,13 @@ export class Decider {
       default:
         input satisfies never;
     }
+  }
+
+  #poisoned(sequence: number | null, runId: string, reason: string): void {
+    if (sequence !== null) this.#state.readUpTo = Math.max(this.#state.readUpTo, sequence);
+    const run = this.#state.runs.get(runId);
+    if (!run) return this.#bar(runId);
+    this.#end(run, new TuttiError('internal', `Tutti could not go on with this run: ${reason}`).toInfo());
   }
 
   #emit(run: string, entry: Unnumbered): void {
@@ -155,7 +177,7 @@ export class Decider {
   #start(message: Extract<InboundMessage, { type: 'start' }>): void {
     const { runs, endedIds, barred } = this.#state;
     if (runs.has(message.run) || endedIds.has(message.run) || barred.has(message.run)) return;
-    const agent = this.#env.bundle(message.start.bundle)?.agents[message.start.agent];
+    const agent = agentOf(this.#env.bundle(message.start.bundle), message.start.agent);
     this.#emit(message.run, {
       type: 'run.accepted',
       tenant: message.tenant,
@@ -193,7 +215,7 @@ export class Decider {
   }
 
   #agent(run: RunState): AgentManifest | undefined {
-    return this.#env.bundle(run.start.bundle)?.agents[run.start.agent];
+    return agentOf(this.#env.bundle(run.start.bundle), run.start.agent);
   }
 
   /** Asks for a step, or ends the run when it is at one of its limits. */
@@ -345,13 +367,15 @@ export class Decider {
 
   #stepFailed(run: RunState, callId: string, error: ErrorInfo): void {
     const open = run.open[callId]!;
-    if (error.retryable && open.attempt + 1 < LIMITS.stepAttemptsMax) {
-      const waitMs = error.retryAfterMs ?? Math.min(LIMITS.stepBackoffMs * 2 ** open.attempt, LIMITS.stepBackoffMaxMs);
+    const patient = !countsAsTry(error) || this.#mayHaveHappened(run, open.step);
+    if (error.retryable && (patient || open.attempt + 1 < LIMITS.stepAttemptsMax)) {
+      const waitMs = error.retryAfterMs ?? 0;
+      const backoffMs = Math.min(LIMITS.stepBackoffMs * 2 ** Math.min(open.tries, 16), LIMITS.stepBackoffMaxMs);
       return this.#emit(run.id, {
         type: 'step.retried',
         callId,
-        attempt: open.attempt + 1,
-        notBefore: this.#env.now + waitMs,
+        attempt: open.attempt + (patient ? 0 : 1),
+        notBefore: this.#env.now + Math.max(waitMs, Math.round(backoffMs * spread(callId))),
         error,
       });
     }
@@ -360,6 +384,13 @@ export class Decider {
     // The model can say what a failed tool call means, and an answer that was not remembered is an answer still.
     if (step.kind !== 'execute' && step.kind !== 'remember')
       this.#end(run, { ...error, message: `${stepName(step)}: ${error.message}` });
+  }
+
+  /** A call with an effect is not given up while the run lasts: a model that calls again would do it under a new id. */
+  #mayHaveHappened(run: RunState, step: StepSpec): boolean {
+    if (step.kind !== 'execute') return false;
+    const tool = toolsOf(this.#state, run).find((candidate) => candidate.name === step.call.name);
+    return tool?.effect !== 'pure';
   }
 
   #decideApproval(
@@ -490,8 +521,25 @@ export class Decider {
   }
 }
 
+/** An agent's name comes from outside: `constructor` is not one. */
+export function agentOf(bundle: Bundle | undefined, name: string): AgentManifest | undefined {
+  return bundle && Object.hasOwn(bundle.agents, name) ? bundle.agents[name] : undefined;
+}
+
 /** Earlier goals of the session that a search is widened with. */
 const TURNS_IN_QUERY_MAX = 3;
+
+/** Nobody there, or all busy, says nothing of the step: it waits until the run's own time is over. */
+function countsAsTry(error: ErrorInfo): boolean {
+  return error.code !== 'overloaded' && error.code !== 'unavailable';
+}
+
+/** From 0.5 to 1 by the call's id: those that were refused together do not come back together. */
+function spread(callId: string): number {
+  let sum = 0;
+  for (const char of callId) sum = (sum * 31 + char.charCodeAt(0)) % 1_000;
+  return 0.5 + sum / 2_000;
+}
 
 /** A request may lower an agent's limits, never raise them. */
 function lowerLimits(limits: RunLimits, wanted: Partial<RunLimits>): RunLimits {
@@ -546,7 +594,7 @@ function childStart(run: RunState, planned: Plan['tasks'][number], callId: strin
       goal: run.start.brief?.goal ?? run.start.input,
       task: planned.goal,
       tools: planned.tools,
-      actions: needs.flatMap((task) => task.outcome?.actions ?? []),
+      actions: boundActions(needs.flatMap((task) => task.outcome?.actions ?? [])),
       notes: needs.flatMap((task) => {
         const goal = run.plan!.tasks.find((candidate) => candidate.id === task.id)!.goal;
         return task.outcome ? [{ task: goal, output: task.outcome.output.replace(/\s*\[\d+\]/g, '') }] : [];
@@ -562,7 +610,17 @@ function achieved(run: RunState): string {
   const done = run.actions
     .filter((action) => !action.isError)
     .map((action) => `- ${action.tool}: ${action.content.slice(0, ACHIEVED_CHARS_MAX)}`);
-  return done.length > 0 ? `Until then:\n${done.join('\n')}` : '';
+  const open = Object.values(run.open).flatMap(({ step }) =>
+    step.kind === 'execute'
+      ? [`- ${step.call.name} ${JSON.stringify(step.call.arguments).slice(0, ACHIEVED_CHARS_MAX)}`]
+      : [],
+  );
+  return [
+    ...(done.length > 0 ? [`Until then:\n${done.join('\n')}`] : []),
+    ...(open.length > 0
+      ? [`Under way when the run ended; it is not known here whether it happened:\n${open.join('\n')}`]
+      : []),
+  ].join('\n\n');
 }
 const ACHIEVED_CHARS_MAX = 300;
 

@@ -3,6 +3,7 @@
  * owner applies the same entries from the log, so both have the same state.
  */
 import type { Action, ApprovalRecord, InboundMessage, PartitionEntry, Passage, RunEntry } from '@tutti/contracts';
+import { boundActions } from './bound-actions.ts';
 import {
   type OpenStep,
   type PartitionState,
@@ -91,7 +92,14 @@ function apply(state: PartitionState, run: RunState, entry: Exclude<RunEntry, { 
     }
     case 'step.requested': {
       run.stepCount++;
-      run.open[entry.callId] = { callId: entry.callId, step: entry.step, at: entry.at, attempt: 0, notBefore: 0 };
+      run.open[entry.callId] = {
+        callId: entry.callId,
+        step: entry.step,
+        at: entry.at,
+        attempt: 0,
+        tries: 0,
+        notBefore: 0,
+      };
       if (entry.step.kind === 'complete') run.phase = entry.step.purpose;
       if (entry.step.kind === 'remember') run.phase = 'remember';
       return;
@@ -103,6 +111,7 @@ function apply(state: PartitionState, run: RunState, entry: Exclude<RunEntry, { 
     case 'step.retried': {
       const step = run.open[entry.callId]!;
       step.attempt = entry.attempt;
+      step.tries++;
       step.notBefore = entry.notBefore;
       return;
     }
@@ -194,9 +203,9 @@ function complete(run: RunState, entry: Entry<'step.completed'>): void {
     case 'complete': {
       const { completion } = result;
       run.usage.modelCalls++;
-      run.usage.inputTokens += completion.usage.inputTokens;
-      run.usage.outputTokens += completion.usage.outputTokens;
-      run.usage.costUsd += completion.costUsd;
+      run.usage.inputTokens = sum(run.usage.inputTokens, completion.usage.inputTokens);
+      run.usage.outputTokens = sum(run.usage.outputTokens, completion.usage.outputTokens);
+      run.usage.costUsd = sum(run.usage.costUsd, completion.costUsd);
       run.degraded ||= completion.degraded;
       if (result.purpose === 'act' && completion.message.toolCalls?.length) run.thread.push(completion.message);
       else if (result.purpose !== 'plan') run.answer = completion.message.content ?? '';
@@ -227,6 +236,11 @@ function fail(run: RunState, entry: Entry<'step.failed'>): void {
   if (step.step.kind === 'execute') run.actions.push(failedAction(step, `The call failed: ${entry.error.message}`));
 }
 
+/** A server may report any number: what is written must be readable again. */
+function sum(a: number, b: number): number {
+  return Math.min(a + b, Number.MAX_SAFE_INTEGER);
+}
+
 function failedAction(step: OpenStep, content: string): Action {
   const call = step.step.kind === 'execute' ? step.step.call : { name: '', arguments: {} };
   return { callId: step.callId, tool: call.name, arguments: call.arguments, content, isError: true, effect: 'pure' };
@@ -250,7 +264,13 @@ function decided(state: PartitionState, run: RunState, entry: Entry<'approval.de
   tellParent(state, run, entry.at);
 }
 
+/** The policy under which the tools service asks whether to repeat what may have happened (services/tools/broker/recover.ts). */
+const EFFECT_UNKNOWN = 'tutti.effect-unknown';
+
 function refusal(approval: ApprovalRecord, entry: Entry<'approval.decided'>): string {
+  if (approval.policy === EFFECT_UNKNOWN) {
+    return `It is not known whether ${approval.tool} happened: ${approval.reason} It was not repeated.${entry.reason ? ` Reason: ${entry.reason}` : ''}`;
+  }
   if (entry.decision === 'expired') return `Not done: nobody approved ${approval.tool} before the request expired.`;
   return `Not done: the approver denied ${approval.tool}.${entry.reason ? ` Reason: ${entry.reason}` : ''}`;
 }
@@ -260,11 +280,11 @@ function childEnded(state: PartitionState, run: RunState, entry: Entry<'child.en
   task.status = entry.outcome.status === 'completed' ? 'completed' : 'failed';
   task.outcome = entry.outcome;
   run.actions.push(...entry.outcome.actions);
-  run.usage.modelCalls += entry.outcome.usage.modelCalls;
-  run.usage.toolCalls += entry.outcome.usage.toolCalls;
-  run.usage.inputTokens += entry.outcome.usage.inputTokens;
-  run.usage.outputTokens += entry.outcome.usage.outputTokens;
-  run.usage.costUsd += entry.outcome.usage.costUsd;
+  run.usage.modelCalls = sum(run.usage.modelCalls, entry.outcome.usage.modelCalls);
+  run.usage.toolCalls = sum(run.usage.toolCalls, entry.outcome.usage.toolCalls);
+  run.usage.inputTokens = sum(run.usage.inputTokens, entry.outcome.usage.inputTokens);
+  run.usage.outputTokens = sum(run.usage.outputTokens, entry.outcome.usage.outputTokens);
+  run.usage.costUsd = sum(run.usage.costUsd, entry.outcome.usage.costUsd);
   skipDependents(run);
   if (run.childApprovals[entry.outcome.child]) {
     delete run.childApprovals[entry.outcome.child];
@@ -336,7 +356,7 @@ function end(state: PartitionState, run: RunState, status: 'completed' | 'failed
           callId: parent.callId,
           status,
           output: run.output ?? '',
-          actions: run.actions,
+          actions: boundActions(run.actions),
           passages: [],
           usage: run.usage,
           ...(run.error ? { error: run.error } : {}),

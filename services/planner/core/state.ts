@@ -35,8 +35,10 @@ export interface OpenStep {
   callId: string;
   step: StepSpec;
   at: number;
-  /** Failed tries so far. */
+  /** Failed tries that count towards its limit. */
   attempt: number;
+  /** All tries that came to nothing, waiting for a free worker included. */
+  tries: number;
   /** Not sent before this (Unix ms). */
   notBefore: number;
   grant?: ApprovalGrant;

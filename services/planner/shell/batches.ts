@@ -1,60 +1,59 @@
-/** Puts what one step of the state machine decided into as few log messages as the bus allows. */
+/** Puts what one round of the state machine decided into as few log messages as the bus allows. */
 import type { LogBatch, PartitionEntry, RunEntry } from '@tutti/contracts';
+import { type Input, PoisonedInput } from '../core/decide.ts';
 
 /** Room for the fields around the entries. */
 const ENVELOPE_BYTES = 16_384;
 
+/** What one input led to. */
 export interface Decided {
-  epoch: number;
-  owner: string;
-  at: number;
+  input: Input;
   readUpTo: number;
-  readUpToBefore: number;
   delivered: string[];
   partition: PartitionEntry[];
   entries: RunEntry[];
 }
 
 /**
- * Usually one batch. Over the limit, several, of which only the last says that the inputs were read: after a crash in
- * between they are read again, and what was already taken in is passed over.
+ * Usually one batch. Over the limit several, cut between inputs alone and each with how far the inbound was read by then:
+ * a crash between two of them loses or repeats nothing. An input whose own entries are too large is refused as poisoned.
  */
-export function toBatches(decided: Decided, payloadBytesMax: number): LogBatch[] {
+export function toBatches(
+  decided: Decided[],
+  head: { epoch: number; owner: string; at: number; readUpTo: number },
+  payloadBytesMax: number,
+): LogBatch[] {
   const limit = payloadBytesMax - ENVELOPE_BYTES;
   const batches: LogBatch[] = [];
-  let current = emptyBatch(decided);
+  let current: LogBatch | undefined;
   let size = 0;
-  const add = (bytes: number, put: (batch: LogBatch) => void) => {
-    if (size > 0 && size + bytes > limit) {
+  for (const one of decided) {
+    if (one.entries.length === 0 && one.partition.length === 0 && one.delivered.length === 0) {
+      // Nothing came of it: how far it was read goes along with whatever is written next.
+      if (current) current.readUpTo = one.readUpTo;
+      continue;
+    }
+    const bytes = sizeOf(one);
+    if (bytes > limit) {
+      throw new PoisonedInput(one.input, new Error(`it leads to ${bytes} bytes of entries; a message holds ${limit}`));
+    }
+    if (!current || size + bytes > limit) {
+      current = { v: 1, ...head, delivered: [], partition: [], entries: [] };
       batches.push(current);
-      current = emptyBatch(decided);
       size = 0;
     }
-    put(current);
+    current.readUpTo = one.readUpTo;
+    current.delivered.push(...one.delivered);
+    current.partition.push(...one.partition);
+    current.entries.push(...one.entries);
     size += bytes;
-  };
-  for (const entry of decided.partition) add(sizeOf(entry), (batch) => batch.partition.push(entry));
-  for (const entry of decided.entries) add(sizeOf(entry), (batch) => batch.entries.push(entry));
-  batches.push({ ...current, readUpTo: decided.readUpTo, delivered: decided.delivered });
+  }
   return batches;
 }
 
-/** UTF-8 needs at most three bytes for a UTF-16 unit; counting exactly would encode everything twice. */
-function sizeOf(entry: unknown): number {
-  const json = JSON.stringify(entry);
-  return json.length < EXACT_ABOVE_CHARS ? json.length * 3 : Buffer.byteLength(json);
+/** UTF-8 has at most three bytes for a UTF-16 unit: counting exactly is only worth it for what is large. */
+function sizeOf({ entries, partition, delivered }: Decided): number {
+  const json = JSON.stringify([entries, partition, delivered]);
+  return json.length * 3 < EXACT_ABOVE_BYTES ? json.length * 3 : Buffer.byteLength(json);
 }
-const EXACT_ABOVE_CHARS = 1_024;
-
-function emptyBatch(decided: Decided): LogBatch {
-  return {
-    v: 1,
-    epoch: decided.epoch,
-    owner: decided.owner,
-    readUpTo: decided.readUpToBefore,
-    at: decided.at,
-    delivered: [],
-    partition: [],
-    entries: [],
-  };
-}
+const EXACT_ABOVE_BYTES = 65_536;

@@ -14,6 +14,9 @@ export class EntryCache {
     if (!entries) this.#byRun.set(entry.run, [entry]);
     else if (entries.push(entry) > this.#perRunMax) entries.shift();
   }
+  clear(): void {
+    this.#byRun.clear();
+  }
   /** Forgets runs that the state has let go of, now and then. */
   keepOnly(known: Map<string, unknown>): void {
     if (this.#byRun.size <= known.size + SLACK_RUNS) return;

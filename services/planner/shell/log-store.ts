@@ -2,8 +2,8 @@
  * A partition's log and checkpoints on the bus. Invariant: an append is refused unless the log ends where this owner
  * left it; a checkpoint names the sequence up to which it holds everything.
  */
-import { BLOBS, LogBatch, STREAMS, subjects } from '@tutti/contracts';
-import type { Bus } from '@tutti/runtime';
+import { BLOBS, type LogBatch, STREAMS, subjects } from '@tutti/contracts';
+import type { Bus, Logger } from '@tutti/runtime';
 import { evolve, evolvePartition } from '../core/evolve.ts';
 import { emptyState, loadState, type PartitionState, saveState } from '../core/state.ts';
 
@@ -24,43 +24,80 @@ interface CheckpointPointer {
   blob: string;
 }
 
+/** What the log says does not fit the state that it is applied to. */
+class EvolveError extends Error {}
+
+export function applyBatch(state: PartitionState, batch: LogBatch): void {
+  state.epoch = batch.epoch;
+  state.readUpTo = Math.max(state.readUpTo, batch.readUpTo);
+  for (const entry of batch.partition) evolvePartition(state, entry);
+  for (const entry of batch.entries) evolve(state, entry);
+  for (const key of batch.delivered) state.outbox.delete(key);
+}
+
 export class LogStore {
   readonly #bus: Bus;
   readonly #partition: number;
+  readonly #log: Logger;
   #previousBlob: string | undefined;
+  #pointerSequence = 0;
 
-  constructor(bus: Bus, partition: number) {
+  constructor(bus: Bus, partition: number, log: Logger) {
     this.#bus = bus;
+    this.#log = log;
     this.#partition = partition;
   }
 
   /** The state as the log has it now. */
   async open(): Promise<Opened> {
-    const { state, sequence } = await this.#checkpoint();
+    const checkpoint = await this.#checkpoint();
+    if (!checkpoint) return this.#replay(emptyState(), 0);
+    try {
+      return await this.#replay(checkpoint.state, checkpoint.sequence);
+    } catch (error) {
+      if (!(error instanceof EvolveError)) throw error;
+      // A checkpoint that does not fit the log is worth nothing; the log is still whole.
+      this.#log.error(
+        { partition: this.#partition, error: error.message },
+        'the checkpoint does not fit the log: replaying all of it',
+      );
+      return this.#replay(emptyState(), 0);
+    }
+  }
+
+  async #replay(state: PartitionState, sequence: number): Promise<Opened> {
     let lastSequence = sequence;
     const replayed: LogBatch['entries'] = [];
     for await (const message of this.#bus.read(STREAMS.log.name, subjects.log(this.#partition), sequence + 1)) {
-      const batch = LogBatch.parse(JSON.parse(text.decode(message.data)));
-      state.epoch = batch.epoch;
-      state.readUpTo = Math.max(state.readUpTo, batch.readUpTo);
-      for (const entry of batch.partition) evolvePartition(state, entry);
-      for (const entry of batch.entries) evolve(state, entry);
-      for (const key of batch.delivered) state.outbox.delete(key);
+      // Not put through its schema again: it was written by an owner, and a log that cannot be read would stop everything.
+      const batch = JSON.parse(text.decode(message.data)) as LogBatch;
+      try {
+        applyBatch(state, batch);
+      } catch (error) {
+        throw new EvolveError(`log message ${message.sequence}: ${(error as Error).message}`, { cause: error });
+      }
       replayed.push(...batch.entries);
       lastSequence = message.sequence;
     }
     return { state, lastSequence, replayed };
   }
 
-  async #checkpoint(): Promise<{ state: PartitionState; sequence: number }> {
+  async #checkpoint(): Promise<{ state: PartitionState; sequence: number } | undefined> {
     const message = await this.#bus.last(STREAMS.checkpoints.name, subjects.checkpoint(this.#partition));
-    if (!message) return { state: emptyState(), sequence: 0 };
+    if (!message) return;
+    this.#pointerSequence = message.sequence;
     const pointer = JSON.parse(text.decode(message.data)) as CheckpointPointer;
-    const data = await (await this.#bus.blobs(BLOBS)).get(pointer.blob);
-    // The log is still whole: without the blob all of it is replayed.
-    if (!data) return { state: emptyState(), sequence: 0 };
     this.#previousBlob = pointer.blob;
-    return { state: loadState(text.decode(data)), sequence: pointer.sequence };
+    const data = await (await this.#bus.blobs(BLOBS)).get(pointer.blob);
+    if (!data) return;
+    try {
+      return { state: loadState(text.decode(data)), sequence: pointer.sequence };
+    } catch (error) {
+      this.#log.warn(
+        { partition: this.#partition, error: (error as Error).message },
+        'the checkpoint cannot be read: replaying the whole log',
+      );
+    }
   }
 
   /** Rejects with BusConflict (somebody else owns the partition) or BusUnknown (it may have been stored). */
@@ -78,7 +115,14 @@ export class LogStore {
     const blobs = await this.#bus.blobs(BLOBS);
     await blobs.put(blob, saved);
     const pointer: CheckpointPointer = { v: 1, sequence, blob };
-    await this.#bus.append(subjects.checkpoint(this.#partition), bytes.encode(JSON.stringify(pointer)));
+    // Compare-and-set: an owner of the past must not put an older one over a newer.
+    this.#pointerSequence = await this.#bus.append(
+      subjects.checkpoint(this.#partition),
+      bytes.encode(JSON.stringify(pointer)),
+      {
+        expectedLastSubjectSequence: this.#pointerSequence,
+      },
+    );
     if (this.#previousBlob && this.#previousBlob !== blob) await blobs.delete(this.#previousBlob);
     this.#previousBlob = blob;
   }

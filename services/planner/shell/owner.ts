@@ -4,7 +4,6 @@
  * drops everything and the partition is opened anew from its log; leases find owners, the log keeps strangers out.
  */
 import {
-  type AgentManifest,
   type Bundle,
   InboundMessage,
   type LogBatch,
@@ -13,14 +12,15 @@ import {
   STREAMS,
   subjects,
   TuttiError,
+  toErrorInfo,
 } from '@tutti/contracts';
 import { BusConflict, type Follower, type ServiceContext, type StoredMessage } from '@tutti/runtime';
 import { PLANNER_LIMITS, type PlannerConfig } from '../config.ts';
-import { Decider, type Input } from '../core/decide.ts';
+import { agentOf, Decider, type Input, PoisonedInput, type StepOutcome } from '../core/decide.ts';
 import { requestOf } from '../core/requests.ts';
 import { isEnded, type Letter, type PartitionState, pendingApprovals } from '../core/state.ts';
 import { viewOf } from '../core/view.ts';
-import { toBatches } from './batches.ts';
+import { type Decided, toBatches } from './batches.ts';
 import { EntryCache } from './entry-cache.ts';
 import { publishLive } from './live.ts';
 import { LogStore } from './log-store.ts';
@@ -36,6 +36,8 @@ export interface OwnerOptions {
   context: ServiceContext<PlannerConfig>;
   /** Called once when the partition turned out to belong to somebody else, or cannot go on. */
   onLost(reason: string): void;
+  /** Inputs that made the state machine throw, by key, with how often: shared by all owners of this partition in this process. */
+  suspects: Map<string, { times: number; reason: string }>;
 }
 
 /** Owns a partition from `open` until `close` or until it is lost. Not reused. */
@@ -56,11 +58,17 @@ export class PartitionOwner {
   /** Calls that are under way from here. */
   readonly #sent = new Set<string>();
   readonly #cache = new EntryCache(PLANNER_LIMITS.entriesKeptMax);
+  /** Bundles that runs here have pinned: never dropped while one of them lives. */
+  readonly #bundles = new Map<string, Bundle>();
+  /** The state is what the log says. False from the first decision of a round until its append is acknowledged. */
+  #clean = true;
+  #handingOver = false;
+  #room: (() => void) | undefined;
 
   constructor(options: OwnerOptions) {
     this.#options = options;
     this.#context = options.context;
-    this.#store = new LogStore(options.context.bus, options.partition);
+    this.#store = new LogStore(options.context.bus, options.partition, options.context.log);
   }
 
   get partition(): number {
@@ -81,6 +89,7 @@ export class PartitionOwner {
       this.#state = opened.state;
       this.#lastSequence = opened.lastSequence;
       this.#entriesSinceCheckpoint = opened.replayed.length;
+      this.#cache.clear();
       for (const entry of opened.replayed) this.#cache.add(entry);
       try {
         await this.#appendBatches([
@@ -124,11 +133,19 @@ export class PartitionOwner {
     );
     for (const hash of hashes) await this.#bundle(hash);
   }
+  /** A bundle that is not there or cannot be read ends its runs; a bus that is away must not. */
   async #bundle(hash: string): Promise<void> {
-    await this.#context.bundles.get(hash).catch((error) => {
-      // A bundle that does not exist ends its runs; a bus that is away must not.
-      if (!(error instanceof TuttiError) || error.code !== 'not_found') throw error;
-    });
+    if (this.#bundles.has(hash)) return;
+    try {
+      this.#bundles.set(hash, await this.#context.bundles.get(hash));
+    } catch (error) {
+      if (!(error instanceof TuttiError) || error.retryable) throw error;
+      this.#context.log.error({ hash, error: error.message }, 'a bundle cannot be read');
+    }
+  }
+  #forgetBundles(): void {
+    const used = new Set([...this.#state.runs.values()].filter((run) => !isEnded(run)).map((run) => run.start.bundle));
+    for (const hash of this.#bundles.keys()) if (!used.has(hash)) this.#bundles.delete(hash);
   }
 
   #listen(): void {
@@ -150,20 +167,19 @@ export class PartitionOwner {
         { partition: this.partition, sequence: message.sequence, issues: parsed.error.issues },
         'an inbound message does not fit its schema',
       );
-      this.#context.bus
-        .append('tutti.dead.planner', message.data, {
-          headers: {
-            'Tutti-Reason': 'schema',
-            'Tutti-Subject': message.subject,
-            'Tutti-Sequence': String(message.sequence),
-          },
-        })
-        .catch((error) => this.#context.log.error({ err: error }, 'a dead letter could not be stored'));
+      this.#deadLetter(message.data, 'it does not fit its schema', message.sequence);
       return this.#push({ kind: 'skip', sequence: message.sequence });
     }
     const input: Input = { kind: 'inbound', sequence: message.sequence, message: parsed.data };
-    if (parsed.data.type !== 'start' || this.#context.bundles.peek(parsed.data.start.bundle)) return this.#push(input);
-    return this.#withBundle(parsed.data.start.bundle, input);
+    const needed = parsed.data.type === 'start' ? parsed.data.start.bundle : undefined;
+    if (needed && !this.#bundles.has(needed)) return this.#withBundle(needed, input);
+    this.#push(input);
+    // The stream is asked to wait: what is not taken in yet stays there.
+    if (this.#inputs.length > this.#context.config.TUTTI_BATCH_INPUTS_MAX * INPUT_BATCHES_WAITING_MAX) {
+      return new Promise((resolve) => {
+        this.#room = resolve;
+      });
+    }
   }
 
   /** Keeps the inbound in order: what follows waits until the bundle is here. */
@@ -184,11 +200,28 @@ export class PartitionOwner {
   }
 
   #push(input: Input): void {
-    if (this.#closed) return;
-    this.#inputs.push(input);
+    if (this.#closed || this.#handingOver) return;
+    this.#inputs.push(this.#harmless(input));
     this.#pumping ??= this.#pump().finally(() => {
       this.#pumping = undefined;
     });
+  }
+
+  /** An input that threw before is taken in as the end of its run, and not at all if even that throws. */
+  #harmless(input: Input): Input {
+    const key = keyOf(input);
+    if (key === undefined) return input;
+    const suspect = this.#options.suspects.get(key);
+    if (!suspect || (input.kind !== 'inbound' && input.kind !== 'result')) return input;
+    const sequence = input.kind === 'inbound' ? input.sequence : null;
+    if (suspect.times > 1) return sequence === null ? { kind: 'tick' } : { kind: 'skip', sequence };
+    return {
+      kind: 'poisoned',
+      key,
+      sequence,
+      run: input.kind === 'inbound' ? input.message.run : input.run,
+      reason: suspect.reason,
+    };
   }
 
   /** What arrives while an append is under way goes into the next one. */
@@ -197,6 +230,8 @@ export class PartitionOwner {
     await new Promise((resolve) => setImmediate(resolve));
     while (this.#inputs.length > 0 && !this.#closed) {
       const inputs = this.#inputs.splice(0, this.#context.config.TUTTI_BATCH_INPUTS_MAX);
+      this.#room?.();
+      this.#room = undefined;
       try {
         await this.#step(inputs);
       } catch (error) {
@@ -206,34 +241,35 @@ export class PartitionOwner {
   }
 
   async #step(inputs: Input[]): Promise<void> {
-    const readUpToBefore = this.#state.readUpTo;
     const now = Date.now();
-    const decider = new Decider(this.#state, {
-      now,
-      bundle: (hash): Bundle | undefined => this.#context.bundles.peek(hash),
-    });
-    for (const input of inputs) decider.take(input);
-    const { entries, partitionEntries, delivered } = decider;
-    if (entries.length > 0 || partitionEntries.length > 0 || delivered.length > 0) {
-      await this.#appendBatches(
-        toBatches(
-          {
-            epoch: this.#state.epoch,
-            owner: this.#context.instance,
-            at: now,
-            readUpTo: this.#state.readUpTo,
-            readUpToBefore,
-            delivered,
-            partition: partitionEntries,
-            entries,
-          },
-          this.#context.bus.payloadBytesMax,
-        ),
-      );
-    }
+    const head = { epoch: this.#state.epoch, owner: this.#context.instance, at: now, readUpTo: this.#state.readUpTo };
+    const decider = new Decider(this.#state, { now, bundle: (hash) => this.#bundles.get(hash) });
+    this.#clean = false;
+    const batches = toBatches(this.#decideAll(decider, inputs), head, this.#context.bus.payloadBytesMax);
+    if (batches.length > 0) await this.#appendBatches(batches);
+    this.#clean = true;
     if (this.#closed) return;
     this.#emit(decider);
-    this.#maybeCheckpoint(entries.length);
+    this.#maybeCheckpoint(decider.entries.length);
+  }
+
+  #decideAll(decider: Decider, inputs: Input[]): Decided[] {
+    return inputs.map((input) => {
+      const { entries, partitionEntries, delivered } = decider;
+      const before = [entries.length, partitionEntries.length, delivered.length] as const;
+      try {
+        decider.take(input);
+      } catch (error) {
+        throw new PoisonedInput(input, error);
+      }
+      return {
+        input,
+        readUpTo: this.#state.readUpTo,
+        entries: entries.slice(before[0]),
+        partition: partitionEntries.slice(before[1]),
+        delivered: delivered.slice(before[2]),
+      };
+    });
   }
 
   async #appendBatches(batches: LogBatch[]): Promise<void> {
@@ -257,33 +293,32 @@ export class PartitionOwner {
     const run = this.#state.runs.get(runId);
     const open = run?.open[callId];
     if (!run || !open || this.#sent.has(callId) || open.notBefore > Date.now()) return;
-    const agent: AgentManifest | undefined = this.#context.bundles.peek(run.start.bundle)?.agents[run.start.agent];
-    if (!agent)
-      return this.#push({
-        kind: 'result',
-        run: runId,
-        callId,
-        outcome: { ok: false, error: new TuttiError('not_found', `there is no bundle ${run.start.bundle}`).toInfo() },
-      });
-    const request = requestOf(this.#state, run, open, agent);
+    const done = (outcome: StepOutcome) => {
+      if (this.#sent.delete(callId)) this.#push({ kind: 'result', run: runId, callId, outcome });
+    };
     this.#sent.add(callId);
-    this.#context.caller.send(
-      request.verb,
-      request.body as never,
-      {
-        callId,
-        tenant: run.tenant,
-        run: run.id,
-        root: run.start.root,
-        session: run.session,
-        traceparent: runTraceparent(run),
-        timeoutMs: run.limits.stepTimeoutMs,
-      },
-      (outcome) => {
-        if (!this.#sent.delete(callId)) return;
-        this.#push({ kind: 'result', run: runId, callId, outcome });
-      },
-    );
+    try {
+      const agent = agentOf(this.#bundles.get(run.start.bundle), run.start.agent);
+      if (!agent) throw new TuttiError('not_found', `the bundle ${run.start.bundle} is gone`);
+      const request = requestOf(this.#state, run, open, agent);
+      this.#context.caller.send(
+        request.verb,
+        request.body as never,
+        {
+          callId,
+          tenant: run.tenant,
+          run: run.id,
+          root: run.start.root,
+          session: run.session,
+          traceparent: runTraceparent(run),
+          timeoutMs: run.limits.stepTimeoutMs,
+        },
+        done,
+      );
+    } catch (error) {
+      // A request that cannot be made is the run's failure, not the partition's.
+      done({ ok: false, error: toErrorInfo(error) });
+    }
   }
 
   readonly #posting = new Set<string>();
@@ -302,6 +337,7 @@ export class PartitionOwner {
     this.#entriesSinceCheckpoint += entries;
     if (this.#entriesSinceCheckpoint < this.#context.config.TUTTI_CHECKPOINT_ENTRIES || this.#checkpointing) return;
     this.#entriesSinceCheckpoint = 0;
+    this.#forgetBundles();
     this.#checkpointing = this.#store
       .writeCheckpoint(this.#state, this.#lastSequence)
       .catch((error) =>
@@ -344,8 +380,33 @@ export class PartitionOwner {
 
   #lose(error: Error): void {
     if (this.#closed) return;
+    if (error instanceof PoisonedInput) this.#suspect(error);
     this.#shut();
     this.#options.onLost(error instanceof BusConflict ? 'another planner has taken it over' : error.message);
+  }
+
+  #suspect(poison: PoisonedInput): void {
+    const { input, message } = poison;
+    const key = keyOf(input);
+    this.#context.log.error(
+      { err: poison.cause, partition: this.partition, input: key },
+      'an input cannot be taken in; its run is given up',
+    );
+    if (key === undefined) return;
+    const { suspects } = this.#options;
+    suspects.set(key, { times: (suspects.get(key)?.times ?? 0) + 1, reason: message });
+    if (suspects.size > SUSPECTS_MAX) suspects.delete(suspects.keys().next().value as string);
+    if (input.kind === 'inbound')
+      this.#deadLetter(bytes.encode(JSON.stringify(input.message)), message, input.sequence);
+  }
+
+  #deadLetter(data: Uint8Array, reason: string, sequence: number): void {
+    this.#context.bus
+      .append('tutti.dead.planner', data, {
+        messageId: `dead:${this.partition}:${sequence}`,
+        headers: { 'Tutti-Reason': reason.slice(0, 500).replace(/[\r\n]/g, ' '), 'Tutti-Sequence': String(sequence) },
+      })
+      .catch((error) => this.#context.log.error({ err: error }, 'a dead letter could not be stored'));
   }
 
   #shut(): void {
@@ -360,16 +421,32 @@ export class PartitionOwner {
   /** Hands over: what is being appended is finished, a checkpoint makes the next owner's start short. */
   async close(): Promise<void> {
     if (this.#closed) return;
+    this.#handingOver = true;
     this.#follower?.stop();
+    this.#room?.();
     await this.#pumping;
+    // The last append may have been refused: then this is no longer the owner, and its state is worth nothing.
+    if (this.#closed) return;
     this.#shut();
     await this.#checkpointing;
-    if (this.#opened && this.#entriesSinceCheckpoint > 0) {
+    if (this.#opened && this.#clean && this.#entriesSinceCheckpoint > 0) {
       await this.#store
         .writeCheckpoint(this.#state, this.#lastSequence)
-        .catch((error) => this.#context.log.warn({ err: error }, 'no checkpoint at hand-over'));
+        .catch((error) => this.#context.log.warn({ error: (error as Error).message }, 'no checkpoint at hand-over'));
     }
   }
+}
+
+/** How many rounds' worth of inputs may wait in memory. */
+const INPUT_BATCHES_WAITING_MAX = 4;
+const SUSPECTS_MAX = 1_000;
+
+/** What an input is recognised by when it comes again. */
+function keyOf(input: Input): string | undefined {
+  if (input.kind === 'inbound') return `in:${input.sequence}`;
+  if (input.kind === 'result') return `call:${input.callId}`;
+  if (input.kind === 'poisoned') return input.key;
+  return undefined;
 }
 
 function parseJson(json: string): unknown {

@@ -1,0 +1,386 @@
+/** Owners that lose their partition at bad moments, poison, and workers that are busy: over a real bus. */
+import {
+  BUCKETS,
+  type InboundMessage,
+  newSessionId,
+  type OwnerReply,
+  partitionOf,
+  STREAMS,
+  subjects,
+} from '@tutti/contracts';
+import {
+  type Bus,
+  BusConflict,
+  connectNatsBus,
+  createBundleStore,
+  createLogger,
+  readPartitions,
+  type StartedService,
+  startService,
+} from '@tutti/runtime';
+import { startTestNats, type TestNats, until } from '@tutti/testkit';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { plannerService } from '../service.ts';
+import { type Script, type StartedRun, startRun, startWorkers, tell, testBundle, tool } from '../test-support.ts';
+import { LogStore } from './log-store.ts';
+import { PartitionOwner } from './owner.ts';
+
+let nats: TestNats;
+let bus: Bus;
+let env: Record<string, string>;
+let partitions = 4;
+const log = createLogger({}, { level: 'silent' });
+beforeEach(async () => {
+  nats = await startTestNats();
+  env = {
+    NATS_URL: nats.url,
+    TUTTI_DATA: nats.dataDir,
+    TUTTI_LOG_LEVEL: process.env.REVIEW_LOG ?? 'silent',
+    TUTTI_LEASE_MS: '900',
+  };
+  bus = await connectNatsBus({ url: nats.url, name: 'test', log });
+  const first = await startService(plannerService, { env });
+  partitions = (await readPartitions(bus))!;
+  await first.stop();
+});
+afterEach(async () => {
+  await bus.close();
+  await nats.stop();
+});
+
+async function ask(run: StartedRun): Promise<OwnerReply> {
+  const data = await bus.request(
+    subjects.owner(partitionOf(run.id, partitions)),
+    new TextEncoder().encode(JSON.stringify({ op: 'run', run: run.id })),
+    2_000,
+  );
+  return JSON.parse(new TextDecoder().decode(data));
+}
+const view = async (run: StartedRun) => {
+  const reply = await ask(run);
+  return reply.op === 'run' ? reply.run : undefined;
+};
+const ended = (run: StartedRun, limitMs = 30_000) =>
+  until(`run ${run.id} to end`, async () => ((await view(run))?.endedAt ? view(run) : null), limitMs);
+const bundles = () => createBundleStore(() => bus.bucket(BUCKETS.bundles));
+const sessionIn = (partition: number) => {
+  for (;;) {
+    const session = newSessionId();
+    if (partitionOf(session, partitions) === partition) return session;
+  }
+};
+async function withPlanner(
+  script: Script,
+  work: (w: Awaited<ReturnType<typeof startWorkers>>, planner: StartedService) => Promise<void>,
+  workerEnv = env,
+) {
+  const workers = await startWorkers(workerEnv, script);
+  const planner = await startService(plannerService, { env });
+  await until('ready', () => planner.ready());
+  try {
+    await work(workers, planner);
+  } finally {
+    await planner.stop();
+    await workers.stop();
+  }
+}
+
+describe('hand-over', () => {
+  test('an owner whose last append is refused while it closes leaves no checkpoint of what was never written', async () => {
+    const partition = 1;
+    const hash = await bundles().apply('default', testBundle());
+    let hold: ((value: unknown) => void) | undefined;
+    let armed = false;
+    const held: Bus = new Proxy(bus, {
+      get(target, key) {
+        if (key === 'append')
+          return async (subject: string, data: Uint8Array, options: object) => {
+            if (armed && subject === subjects.log(partition)) {
+              await new Promise((resolve) => {
+                hold = resolve;
+              });
+              throw new BusConflict('somebody else has written');
+            }
+            return target.append(subject, data, options);
+          };
+        const value = Reflect.get(target, key, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const owner = new PartitionOwner({
+      partition,
+      partitions,
+      onLost: () => {},
+      suspects: new Map(),
+      context: {
+        name: 'planner',
+        instance: 'stalled',
+        bus: held,
+        log,
+        bundles: bundles(),
+        dataDir: nats.dataDir,
+        config: { TUTTI_LEASE_MS: 900, TUTTI_CHECKPOINT_ENTRIES: 5_000, TUTTI_BATCH_INPUTS_MAX: 1_024 },
+        caller: { send() {}, forget() {}, open: 0, close() {} } as never,
+        telemetry: { enabled: false, span: () => ({}) as never },
+      },
+    });
+    await owner.open();
+    const first = await startRun(bus, partitions, hash, 'one', sessionIn(partition));
+    await until('the first run', () => owner.activeRuns === 1);
+    // From here on it is a stranger: its next append will be refused, while it hands over.
+    armed = true;
+    const second = await startRun(bus, partitions, hash, 'two', sessionIn(partition));
+    await until('the append', () => hold);
+    const closing = owner.close();
+    hold!(undefined);
+    await closing;
+    const opened = await new LogStore(bus, partition, log).open();
+    expect([...opened.state.runs.keys()]).toContain(first.id);
+    // `second` is in no log message; the next owner has to read its start from the inbound.
+    const start = await bus.last(STREAMS.inbound.name, subjects.inboundOfRun(partition, second.id));
+    expect({
+      runs: [...opened.state.runs.keys()].includes(second.id),
+      passedOver: opened.state.readUpTo >= start!.sequence,
+    }).toEqual({ runs: false, passedOver: false });
+  });
+
+  test('a stalled owner that is closed after another took over does not make the partition unreadable', async () => {
+    const partition = 1;
+    const hash = await bundles().apply('default', testBundle({ knowledge: [], tools: [] }));
+    let gate: Promise<void> | undefined;
+    let waiting = false;
+    const delayed: Bus = new Proxy(bus, {
+      get(target, key) {
+        if (key === 'append')
+          return async (subject: string, data: Uint8Array, options: object) => {
+            if (gate && subject === subjects.log(partition)) {
+              waiting = true;
+              await gate;
+            }
+            return target.append(subject, data, options);
+          };
+        const value = Reflect.get(target, key, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const make = (instance: string, on: Bus) => {
+      const dones: ((outcome: unknown) => void)[] = [];
+      const owner = new PartitionOwner({
+        partition,
+        partitions,
+        onLost: () => {},
+        suspects: new Map(),
+        context: {
+          name: 'planner',
+          instance,
+          bus: on,
+          log,
+          bundles: bundles(),
+          dataDir: nats.dataDir,
+          config: { TUTTI_LEASE_MS: 900, TUTTI_CHECKPOINT_ENTRIES: 5_000, TUTTI_BATCH_INPUTS_MAX: 1_024 },
+          caller: {
+            send: (_v: unknown, _b: unknown, _o: unknown, done: never) => dones.push(done),
+            forget() {},
+            open: 0,
+            close() {},
+          } as never,
+          telemetry: { enabled: false, span: () => ({}) as never },
+        },
+      });
+      return { owner, dones };
+    };
+    const recalled = { ok: true, body: { turns: [], summary: null, facts: [] } };
+    const a = make('a', delayed);
+    await a.owner.open();
+    const run = await startRun(bus, partitions, hash, 'one', sessionIn(partition));
+    await until('the recall', () => a.dones.length === 1);
+    // a is stopped (SIGSTOP) with an append on its way; b takes over; a wakes up, learns that its lease is gone, and closes.
+    let open = () => {};
+    gate = new Promise((resolve) => {
+      open = resolve;
+    });
+    a.dones[0]!(recalled);
+    await until('the append of a', () => waiting);
+    const b = make('b', bus);
+    await b.owner.open();
+    const closing = a.owner.close();
+    open();
+    await closing;
+    // b goes on with the same run: it asks the model, which says something.
+    await until('the recall of b', () => b.dones.length === 1);
+    b.dones[0]!(recalled);
+    await until('the model', () => b.dones.length === 2);
+    const opened = await new LogStore(bus, partition, log).open().then(
+      (value) => value.state.runs.has(run.id),
+      (error: Error) => error.message,
+    );
+    await b.owner.close();
+    expect(opened).toBe(true);
+  });
+});
+
+describe('one poisoned message or run does not stop its partition', () => {
+  /** Starts the poison, then a plain run in the same partition, which has to end. */
+  async function others(partition: number, poison: () => Promise<unknown>, limitMs = 8_000) {
+    const hash = await bundles().apply('default', testBundle({ knowledge: [], tools: [] }));
+    await poison();
+    const plain = await startRun(bus, partitions, hash, 'plain', sessionIn(partition));
+    return ended(plain, limitMs);
+  }
+  const say: Script = { complete: () => ({ content: 'ok' }) };
+
+  test('a bundle in the bucket that this version cannot read', async () => {
+    await withPlanner(say, async () => {
+      const bucket = await bus.bucket(BUCKETS.bundles);
+      await bucket.put(
+        'bundle.newer',
+        new TextEncoder().encode(JSON.stringify({ ...testBundle(), added: 'by a later version' })),
+      );
+      expect((await others(0, () => startRun(bus, partitions, 'newer', 'x', sessionIn(0)))).status).toBe('completed');
+    });
+  }, 30_000);
+
+  test('a plan whose last task gets more from the others than one message holds', async () => {
+    const content = 'z'.repeat(3_000_000);
+    const script: Script = {
+      tools: [tool('look')],
+      execute: () => ({ status: 'done', content, isError: false, effect: 'pure' }),
+      complete: ({ chat }) => {
+        if (chat.responseFormat?.type === 'json_schema')
+          return {
+            content: JSON.stringify({
+              reason: 'r',
+              question: null,
+              tasks: [
+                ...['a', 'b', 'c'].map((id) => ({ id, goal: id, tools: ['look'], dependsOn: [] })),
+                { id: 'd', goal: 'd', tools: ['look'], dependsOn: ['a', 'b', 'c'] },
+              ],
+            }),
+          };
+        if (chat.messages.some((message) => message.role === 'tool') || !chat.tools?.length) return { content: 'ok' };
+        return { calls: [{ name: 'look', arguments: {} }] };
+      },
+    };
+    await withPlanner(script, async () => {
+      const hash = await bundles().apply('default', testBundle({ strategy: 'plan', knowledge: [] }));
+      const run = await startRun(bus, partitions, hash, 'big', sessionIn(2));
+      let endedChildren = 0;
+      await bus.follow(STREAMS.inbound.name, [subjects.inbound(2, 'default', run.session, run.id)], 1, (message) => {
+        const told = JSON.parse(new TextDecoder().decode(message.data)) as InboundMessage;
+        if (told.type === 'child_ended') endedChildren++;
+      });
+      await until('all three children to have told their ends', () => endedChildren >= 3);
+      const plain = await others(2, async () => {});
+      expect(plain.status).toBe('completed');
+      expect((await ended(run, 5_000)).status).toMatch(/completed|failed/);
+    });
+  }, 60_000);
+});
+
+describe('an accepted run is carried out', () => {
+  test('also when 64 other bundles were used meanwhile', async () => {
+    let approved = false;
+    const script: Script = {
+      complete: ({ chat }) => {
+        if (chat.tools?.length && !chat.messages.some((message) => message.role === 'tool'))
+          return { calls: [{ name: 'act', arguments: {} }] };
+        return { content: 'ok' };
+      },
+      execute: ({ approved: yes }) => {
+        approved ||= yes;
+        return undefined;
+      },
+    };
+    await withPlanner(script, async () => {
+      const store = bundles();
+      const first = await store.apply('default', testBundle({ knowledge: [], instructions: 'the first' }));
+      const run = await startRun(bus, partitions, first, 'waits', sessionIn(3));
+      await until('it to wait', async () => (await view(run))?.status === 'waiting');
+      for (let i = 0; i < 64; i++) {
+        const hash = await store.apply(
+          'default',
+          testBundle({ knowledge: [], tools: [], instructions: `number ${i}` }),
+        );
+        await ended(await startRun(bus, partitions, hash, 'x', sessionIn(3)));
+      }
+      const data = await bus.request(
+        subjects.owner(3),
+        new TextEncoder().encode(JSON.stringify({ op: 'approvals', run: run.id })),
+        2_000,
+      );
+      const [approval] = JSON.parse(new TextDecoder().decode(data)).approvals;
+      await tell(bus, partitions, {
+        v: 1,
+        type: 'approve',
+        tenant: 'default',
+        session: run.session,
+        run: run.id,
+        at: Date.now(),
+        approval: approval.id,
+        decision: 'approve',
+        by: 'kim',
+      } as InboundMessage);
+      const result = await ended(run);
+      expect({ status: result.status, error: result.error?.message, approved }).toEqual({
+        status: 'completed',
+        error: undefined,
+        approved: true,
+      });
+    });
+  }, 60_000);
+
+  test('also when the workers are busy for two seconds', async () => {
+    const script: Script = { complete: () => ({ content: 'ok' }) };
+    const workers = await startWorkers({ ...env, TUTTI_IN_FLIGHT_MAX: '4' }, script);
+    await workers.stop();
+    // A router that takes three seconds and works on four at a time.
+    const { defineService } = await import('@tutti/runtime');
+    const { z } = await import('zod');
+    const slow = await startService(
+      defineService({
+        name: 'router',
+        config: z.object({}),
+        start: async () => ({
+          handlers: {
+            complete: async () => {
+              await new Promise((resolve) => setTimeout(resolve, 3_000));
+              return {
+                message: { role: 'assistant', content: 'ok' },
+                finishReason: 'stop',
+                usage: { inputTokens: 1, outputTokens: 1 },
+                model: 'm',
+                provider: 'p',
+              };
+            },
+          },
+        }),
+      }),
+      { env: { ...env, TUTTI_IN_FLIGHT_MAX: '4' } },
+    );
+    const memory = await startService(
+      defineService({
+        name: 'memory',
+        config: z.object({}),
+        start: async () => ({
+          handlers: {
+            recall: async () => ({ turns: [], summary: null, facts: [] }),
+            remember: async () => ({ stored: true as const }),
+          },
+        }),
+      }),
+      { env },
+    );
+    const planner = await startService(plannerService, { env });
+    await until('ready', () => planner.ready());
+    try {
+      const hash = await bundles().apply('default', testBundle({ knowledge: [], tools: [] }));
+      const runs = await Promise.all(Array.from({ length: 8 }, () => startRun(bus, partitions, hash, 'x')));
+      const results = await Promise.all(runs.map((run) => ended(run)));
+      expect(results.map((result) => result.error?.message ?? result.status)).toEqual(Array(8).fill('completed'));
+    } finally {
+      await planner.stop();
+      await slow.stop();
+      await memory.stop();
+    }
+  }, 60_000);
+});
