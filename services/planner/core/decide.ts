@@ -40,7 +40,7 @@ export type Input =
   | { kind: 'skip'; sequence: number }
   | { kind: 'result'; run: string; callId: string; outcome: StepOutcome }
   /** This input made the state machine throw before: its run is given up, the others go on. */
-  | { kind: 'poisoned'; key: string; sequence: number | null; run: string; reason: string }
+  | { kind: 'poisoned'; key: string; sequence: number | null; run: string; reason: string; message?: InboundMessage }
   /** The bus has stored this letter. */
   | { kind: 'delivered'; key: string }
   | { kind: 'tick' };
@@ -96,7 +96,7 @@ export class Decider {
         return this.#advance(run);
       }
       case 'poisoned':
-        return this.#poisoned(input.sequence, input.run, input.reason);
+        return this.#poisoned(input);
       case 'delivered':
         if (this.#state.outbox.delete(input.key)) this.delivered.push(input.key);
         return;
@@ -107,11 +107,20 @@ export class Decider {
     }
   }
 
-  #poisoned(sequence: number | null, runId: string, reason: string): void {
+  #poisoned({ sequence, run: runId, reason, message }: Extract<Input, { kind: 'poisoned' }>): void {
     if (sequence !== null) this.#state.readUpTo = Math.max(this.#state.readUpTo, sequence);
+    if (message?.type === 'start' && !this.#known(runId)) this.#accept(message, RunLimits.parse({}));
     const run = this.#state.runs.get(runId);
-    if (!run) return this.#bar(runId);
-    this.#end(run, new TuttiError('internal', `Tutti could not go on with this run: ${reason}`).toInfo());
+    if (run) this.#end(run, new TuttiError('internal', `Tutti could not go on with this run: ${reason}`).toInfo());
+  }
+
+  #known(run: string): boolean {
+    return this.#state.runs.has(run) || this.#state.endedIds.has(run);
+  }
+
+  #accept(message: Extract<InboundMessage, { type: 'start' }>, limits: RunLimits): void {
+    const { tenant, session, start } = message;
+    this.#emit(message.run, { type: 'run.accepted', tenant, session, start, limits });
   }
 
   #emit(run: string, entry: Unnumbered): void {
@@ -175,16 +184,12 @@ export class Decider {
   }
 
   #start(message: Extract<InboundMessage, { type: 'start' }>): void {
-    const { runs, endedIds, barred } = this.#state;
-    if (runs.has(message.run) || endedIds.has(message.run) || barred.has(message.run)) return;
+    if (this.#known(message.run)) return;
     const agent = agentOf(this.#env.bundle(message.start.bundle), message.start.agent);
-    this.#emit(message.run, {
-      type: 'run.accepted',
-      tenant: message.tenant,
-      session: message.session,
-      start: message.start,
-      limits: lowerLimits(RunLimits.parse(agent?.limits ?? {}), message.start.limits),
-    });
+    this.#accept(message, lowerLimits(RunLimits.parse(agent?.limits ?? {}), message.start.limits));
+    if (this.#state.barred.has(message.run)) {
+      return this.#cancel(this.#state.runs.get(message.run)!, 'system', 'It was cancelled before it began.');
+    }
     const session = this.#state.sessions.get(sessionKey(message.tenant, message.session))!;
     if (session.queue.length > LIMITS.sessionQueueMax) {
       const error = new TuttiError(

@@ -1,6 +1,7 @@
 /** Owners that lose their partition at bad moments, poison, and workers that are busy: over a real bus. */
 import {
   BUCKETS,
+  contentHash,
   type InboundMessage,
   newSessionId,
   type OwnerReply,
@@ -228,6 +229,22 @@ describe('one poisoned message or run does not stop its partition', () => {
     return ended(plain, limitMs);
   }
   const say: Script = { complete: () => ({ content: 'ok' }) };
+
+  test('a start that makes the state machine throw: that run fails with the reason, the next one goes on', async () => {
+    await withPlanner(say, async () => {
+      // What no gateway of ours lets through: an agent without the list of tools that every decision reads.
+      const broken = { ...testBundle(), agents: { helper: { ...testBundle().agents.helper, tools: undefined } } };
+      const hash = contentHash(broken);
+      await (await bus.bucket(BUCKETS.bundles)).put(`bundle.${hash}`, new TextEncoder().encode(JSON.stringify(broken)));
+      let poisoned: StartedRun | undefined;
+      const plain = await others(0, async () => {
+        poisoned = await startRun(bus, partitions, hash, 'x', sessionIn(0));
+      });
+      expect(plain.status).toBe('completed');
+      expect(await ended(poisoned!)).toMatchObject({ status: 'failed', error: { code: 'internal' } });
+      expect(await bus.last(STREAMS.deadLetters.name, 'tutti.dead.planner')).not.toBeNull();
+    });
+  });
 
   test('a bundle in the bucket that this version cannot read', async () => {
     await withPlanner(say, async () => {

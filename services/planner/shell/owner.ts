@@ -221,6 +221,7 @@ export class PartitionOwner {
       sequence,
       run: input.kind === 'inbound' ? input.message.run : input.run,
       reason: suspect.reason,
+      ...(input.kind === 'inbound' ? { message: input.message } : {}),
     };
   }
 
