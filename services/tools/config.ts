@@ -22,7 +22,7 @@ const Environment = z.looseObject({
     'A process that was held up for longer between intent and dispatch reads the ledger again first.',
   ),
   TUTTI_TOOLS_PEER_GONE_MS: positive(2_000).describe('A replica that nobody hears of for this long counts as gone.'),
-  TUTTI_TOOLS_PROBE_SETTLE_MS: positive(5_000).describe(
+  TUTTI_TOOLS_PROBE_SETTLE_MS: positive(2_000).describe(
     'A probe that finds nothing is asked again after the timeout of the lost attempt and this much more.',
   ),
 });

@@ -45,6 +45,6 @@ export function createHandlers(deps: { bundles: BundleStore; toolboxes: Toolboxe
   };
 }
 
-function definitionOf({ name, description, parameters, returns, effect }: Tool): ToolDefinition {
-  return { name, description, parameters, ...(returns ? { returns } : {}), effect };
+function definitionOf({ name, description, parameters, returns, effect, undo }: Tool): ToolDefinition {
+  return { name, description, parameters, ...(returns ? { returns } : {}), effect, ...(undo ? { undo } : {}) };
 }

@@ -50,7 +50,7 @@ export const LIMITS = {
   /** A worker says on the reply inbox that it is alive this often … */
   heartbeatMs: 1_000,
   /** … and after this long without a word the step is sent again. */
-  silenceMs: 5_000,
+  silenceMs: 3_000,
   /** Tries of one step before it fails for good. */
   stepAttemptsMax: 5,
   stepBackoffMs: 200,

@@ -43,8 +43,9 @@ it('what the bundle says wins over the source, and a probe must be a pure tool o
             tags: ['money'],
             timeoutMs: 5,
             probe: { tool: 'find', arguments: {} },
+            undo: 'wipe',
           },
-          wipe: { probe: { tool: 'book', arguments: {} } },
+          wipe: { probe: { tool: 'book', arguments: {} }, undo: 'unwipe' },
         },
       },
     },
@@ -54,7 +55,11 @@ it('what the bundle says wins over the source, and a probe must be a pure tool o
   expect(tools.get('p_book')).toMatchObject({ effect: 'keyed', description: 'mine', tags: ['money'], timeoutMs: 5 });
   expect(tools.get('p_book')!.probe!.with.name).toBe('p_find');
   expect(tools.get('p_wipe')!.probe).toBeUndefined();
-  expect(problems).toEqual(['s: the probe "book" of "wipe" is not pure']);
+  expect([...tools.values()].map((one) => one.undo)).toEqual(['p_wipe', undefined]);
+  expect(problems).toEqual([
+    's: "unwipe", which undoes "wipe", is no tool of this source',
+    's: the probe "book" of "wipe" is not pure',
+  ]);
 });
 
 it('a source that cannot be asked is a problem, the rest is there; a known tool is still found', async () => {

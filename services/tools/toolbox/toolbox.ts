@@ -29,6 +29,8 @@ export interface Tool {
   effectIsPinned: boolean;
   tags: string[];
   timeoutMs: number;
+  /** Name, as models know it, of the tool that undoes this one. */
+  undo: string | undefined;
   /** How to ask whether a call happened, and the tool to ask with. */
   probe: { with: Tool; how: NonNullable<ToolOverride['probe']> } | undefined;
   call(args: Record<string, unknown>, options: ToolCallOptions): Promise<ToolResult>;
@@ -85,6 +87,9 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       else byOwnName.set(offered.name, toolOf(name, entry.name, offered, manifest.tools[offered.name], source));
     }
     for (const [ownName, tool] of byOwnName) {
+      const undo = manifest.tools[ownName]?.undo;
+      tool.undo = undo && byOwnName.get(undo)?.name;
+      if (undo && !tool.undo) problems.push(`"${undo}", which undoes "${ownName}", is no tool of this source`);
       const how = manifest.tools[ownName]?.probe;
       const probeWith = how && byOwnName.get(how.tool);
       if (how && !probeWith) problems.push(`the probe "${how.tool}" of "${ownName}" is no tool of this source`);
@@ -113,6 +118,7 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       effectIsPinned: source.isStatic || override?.effect !== undefined,
       tags: override?.tags ?? [],
       timeoutMs: override?.timeoutMs ?? options.callTimeoutMs,
+      undo: undefined,
       probe: undefined,
       async call(args, callOptions) {
         active += 1;
