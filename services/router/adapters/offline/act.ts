@@ -5,11 +5,13 @@
  */
 import type { ToolCall } from '@tutti/contracts';
 import { answer, isDenial } from './answer.ts';
-import { buildGraph, type Graph, sorted } from './chain.ts';
+import { buildGraph, type Graph } from './chain.ts';
+import { renewal } from './expired.ts';
 import { mendedArguments } from './mend.ts';
 import type { Parameter } from './parameters.ts';
 import { joinWords, sayRecord, sentence } from './prose.ts';
 import { questionFor } from './questions.ts';
+import { sorted } from './same-call.ts';
 import { accepts } from './schema.ts';
 import type { Situation } from './situation.ts';
 import { isOver, type Step } from './step.ts';
@@ -81,7 +83,7 @@ export function questionOf(situation: Situation, graph: Graph): string | null {
       ambiguous.rows.slice(0, 6).map((row) => sayRecord(row, { fieldsMax: 3 })),
       'or',
     )}?`;
-  if (lacking.length === 0) return null;
+  if (lacking.length === 0) return acting.find((step) => step.doubt !== null && !isOver(step))?.doubt ?? null;
   // Where part of a question can be answered, the answer comes first and the rest is left.
   if (acting.length === 0 && graph.targets.some((step) => missingIn([step]).length === 0)) return null;
   if (acting.length === 0 && situation.passages.length > 0 && graph.targets.every((step) => step.clause?.question))
@@ -156,16 +158,27 @@ function reaches(from: Step, to: Step, depth = 0): boolean {
 function retry(situation: Situation, calls: Map<string, ToolCall>, step: Step): void {
   const failed = step.failed!;
   const attempts = situation.observations.filter((one) => one.tool === step.tool.name && one.isError);
-  if (attempts.length > 1 || isDenial(failed) || (step.tool.effectful && step.blockers.length > 0)) return;
+  if (isDenial(failed)) return;
+  const renew = step.blockers.length === 0 ? renewal(situation, step) : null;
+  if (renew && 'call' in renew) return push(situation, calls, renew.call.tool, renew.call.arguments, true);
+  if (renew && isComplete(step)) return push(situation, calls, step.tool.name, step.args);
+  if (attempts.length > 1 || (step.tool.effectful && step.blockers.length > 0)) return;
   const args = mendedArguments(step.tool, failed);
   if (args && accepts(args, step.tool.definition.parameters, step.tool.definition.parameters))
     push(situation, calls, step.tool.name, args);
 }
 
 /** Adds a call unless the run has one with the same arguments. */
-function push(situation: Situation, calls: Map<string, ToolCall>, name: string, args: Record<string, unknown>): void {
+function push(
+  situation: Situation,
+  calls: Map<string, ToolCall>,
+  name: string,
+  args: Readonly<Record<string, unknown>>,
+  again = false,
+): void {
   const content = JSON.stringify([name, sorted(args)]);
   if (
+    !again &&
     situation.observations.some(
       (one) => one.tool === name && JSON.stringify([one.tool, sorted(one.arguments)]) === content,
     )

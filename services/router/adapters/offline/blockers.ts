@@ -3,12 +3,13 @@
  * the reading of flags by their names; a list to choose from does not block, its rows are filtered instead.
  */
 import { sayMoment } from './calendar-math.ts';
+import { isMinorUnit } from './fit-number.ts';
 import { GO_FLAGS, STOP_FLAGS } from './lexicon.ts';
 import type { Observation } from './results.ts';
 import { mainList } from './results.ts';
 import { isObject } from './schema.ts';
 import type { Tool } from './toolbox.ts';
-import { humanize, splitIdentifier } from './words.ts';
+import { humanize, singular, splitIdentifier } from './words.ts';
 
 export interface Blocker {
   readonly observation: Observation;
@@ -122,7 +123,11 @@ function flagBlocker(
   for (const [key, value] of Object.entries(root)) {
     const words = splitIdentifier(key);
     if (Array.isArray(value)) {
-      if (value.length > 0 && (isStop(words) || /^errors?$|^issues?$|^problems?$/.test(words.join('')))) {
+      if (
+        value.length > 0 &&
+        (isStop(words) ||
+          (/^errors?$|^issues?$|^problems?$/.test(words.join('')) && !tool?.nouns.includes(singular(words.join('')))))
+      ) {
         reason ??= words.join('') === 'busy' ? 'busy at that time' : `${words.join(' ')} found`;
         lists.push(...rowsText(value));
       }
@@ -148,8 +153,9 @@ const isVerdict = (words: readonly string[], value: string): boolean =>
     value,
   );
 
-function shortage(words: readonly string[], value: number, wanted: Wanted): string | null {
+function shortage(words: readonly string[], raw: number, wanted: Wanted): string | null {
   const joined = words.join('');
+  const value = isMinorUnit(words, '') ? raw / 100 : raw;
   if (
     /stock|quantity|inventory|available|remaining|left|seats|units|onhand/.test(joined) &&
     !/reserved|threshold|min|max|reorder/.test(joined)

@@ -3,30 +3,19 @@
  * calls for, back through what its arguments need to calls that can be made now. Rebuilt from scratch at every turn, so
  * that the results so far are its only state. Owns the graph; picks nothing to run.
  */
-import { type Filled, fillFromText, namesIn } from './arguments.ts';
-import { blockersIn, type Wanted } from './blockers.ts';
+import { blockersOf } from './blocked.ts';
+import { Builder } from './builder.ts';
 import { chainOf, checksFor } from './checks.ts';
+import { conditionSteps, verdictOn } from './conditions.ts';
 import type { Clause } from './goal.ts';
-import { PERSON_WORDS } from './lexicon.ts';
-import { type Lookup, lookUp } from './lookup.ts';
 import type { Mention } from './mentions.ts';
-import type { Parameter } from './parameters.ts';
-import { producersOf } from './producers.ts';
-import { isEmptyResult, type Observation } from './results.ts';
-import { accepts, prune, setAt } from './schema.ts';
+import { sameArguments } from './same-call.ts';
 import { selectTargets } from './select-tools.ts';
 import type { Situation } from './situation.ts';
-import { isOver, type Purpose, type Step } from './step.ts';
-import { toolOf } from './strangers.ts';
+import type { Purpose, Step } from './step.ts';
 import type { Tool } from './toolbox.ts';
-import { stem, wordsOf } from './words.ts';
 
-const DEPTH_MAX = 5;
-const PRODUCERS_TRIED_MAX = 3;
 const SUBJECTS_MAX = 6;
-const SPOKEN_BONUS = 0.6;
-/** Below this, words in the text are a weaker sign than what a lookup tool would return. */
-const TRUSTED_SCORE = 0.5;
 
 export interface Graph {
   readonly steps: readonly Step[];
@@ -35,382 +24,29 @@ export interface Graph {
   readonly unmatched: readonly Clause[];
 }
 
-export class Builder {
-  readonly situation: Situation;
-  readonly steps = new Map<string, Step>();
-
-  constructor(situation: Situation) {
-    this.situation = situation;
-  }
-
-  sources(tool: Tool): readonly Observation[] {
-    const current = this.situation.observations;
-    const past =
-      this.situation.usesPast || tool.verbClass === 'undo' || tool.verbClass === 'update' ? this.situation.past : [];
-    return [...past, ...current];
-  }
-
-  resolve(
-    tool: Tool,
-    clause: Clause | null,
-    purpose: Purpose,
-    options: {
-      subject?: Mention | null;
-      stack?: readonly string[];
-      seeking?: string;
-      given?: Record<string, unknown>;
-    } = {},
-  ): Step {
-    const stack = options.stack ?? [];
-    const subject = options.subject ?? null;
-    const id = [
-      tool.name,
-      subject?.text ?? '',
-      purpose === 'read' || purpose === 'effect' ? String(clause?.start ?? '') : '',
-      options.given ? JSON.stringify(options.given) : '',
-    ].join('|');
-    const known =
-      this.steps.get(id) ??
-      (purpose === 'prerequisite' || purpose === 'check'
-        ? [...this.steps.values()].find(
-            (one) => one.tool === tool && one.subject?.text === subject?.text && one.purpose !== 'undo',
-          )
-        : undefined);
-    if (known) return known;
-    const filling = fillFromText(this.situation, tool, clause, {
-      prerequisite: purpose === 'prerequisite',
-      subject,
-      seeking: options.seeking,
-    });
-    const step: Step = {
-      id,
-      tool,
-      clause,
-      subject,
-      purpose,
-      args: {},
-      filled: filling.filled,
-      needs: [],
-      missing: [],
-      after: [],
-      done: null,
-      failed: null,
-      obstacle: null,
-      choices: [],
-      blockers: [],
-    };
-    this.steps.set(id, step);
-    if (options.given) {
-      step.args = { ...options.given };
-      step.filled = [];
-    } else this.fillStep(step, filling.filled, filling.open, [...stack, tool.name]);
-    this.settle(step);
-    return step;
-  }
-
-  private fillStep(step: Step, filled: readonly Filled[], open: readonly Parameter[], stack: readonly string[]): void {
-    const { tool } = step;
-    const wanted = new Map<Parameter, Filled | null>();
-    for (const parameter of open) wanted.set(parameter, null);
-    // Words that only might be an id give way to a lookup; an address that the goal implies by a name is looked up too.
-    for (const one of filled)
-      if (
-        one.parameter.required &&
-        ['id', 'email'].includes(one.parameter.kind) &&
-        one.score < TRUSTED_SCORE &&
-        one.source === 'text'
-      )
-        wanted.set(one.parameter, one);
-    for (const parameter of tool.parameters) {
-      const implied =
-        !parameter.required &&
-        (parameter.kind === 'email' || (parameter.kind === 'id' && PERSON_WORDS.has(parameter.entity))) &&
-        tool.effectful &&
-        !filled.some((one) => one.parameter === parameter) &&
-        this.partners(step, parameter).length > 0;
-      if (
-        implied &&
-        (producersOf(this.situation, parameter, tool, stack).length > 0 ||
-          this.lookFor(step, parameter, this.partners(step, parameter)[0] ?? null)?.kind === 'value')
-      )
-        wanted.set(parameter, null);
-    }
-    const kept = filled.filter((one) => !wanted.has(one.parameter));
-    for (const one of kept) setAt(step.args, one.parameter.path, one.value);
-    for (const [parameter, weak] of wanted) this.supply(step, parameter, weak, stack);
-    if (step.needs.length === 0 && step.missing.length === 0 && !step.obstacle)
-      step.args = prune(step.args, tool.definition.parameters);
-    else step.args = Object.fromEntries(Object.entries(step.args));
-  }
-
-  /** People that a call is with or to. */
-  private partners(step: Step, parameter: Parameter): Mention[] {
-    if (step.subject) return [step.subject];
-    if (parameter.kind !== 'email' && !PERSON_WORDS.has(parameter.entity)) return [];
-    if (/^(?:from|sender|bcc|cc|reply)$/.test(parameter.words[0] ?? '')) return [];
-    const own = namesIn(this.situation.goal.mentions, step.clause);
-    const names = (own.length > 0 ? own : namesIn(this.situation.background?.mentions ?? [], null)).filter(
-      (one) =>
-        /^(?:with|to|and|email|invite|notify|message|tell|ask|contact|call|remind|for|between|by)$/.test(one.cue) ||
-        one.cue === '',
-    );
-    // Who the act goes to comes before whom it is for, and both before a name that merely stands there.
-    const tiers = [
-      /^(?:with|to|and|email|invite|notify|message|tell|ask|contact|call|remind|between)$/,
-      /^(?:for|by)$/,
-      /^$/,
-    ];
-    const best = tiers.map((tier) => names.filter((one) => tier.test(one.cue))).find((tier) => tier.length > 0) ?? [];
-    return best.slice(0, SUBJECTS_MAX);
-  }
-
-  private supply(step: Step, parameter: Parameter, weak: Filled | null, stack: readonly string[]): void {
-    const partners = this.partners(step, parameter);
-    if (parameter.many && partners.length > 0) return this.supplyList(step, parameter, partners, stack);
-    const subject = step.subject ?? (partners.length > 0 ? partners[0]! : this.namedFor(step, parameter));
-    const found = this.lookFor(step, parameter, subject);
-    if (found?.kind === 'value') return this.take(step, parameter, parameter.many ? [found.value] : found.value, found);
-    const producer = this.bestProducer(step, parameter, subject, stack);
-    if (producer) {
-      if (producer.done || producer.failed || producer.obstacle) {
-        if (weak && producer.failed) setAt(step.args, parameter.path, weak.value);
-        else this.obstruct(step, producer, found, subject);
-      } else step.needs.push({ parameter, producer });
-    } else if (weak) setAt(step.args, parameter.path, weak.value);
-    else if (found && found.kind !== 'none-fits') this.obstructBy(step, found, subject);
-    else if (found) this.obstructBy(step, found, subject);
-    else if (parameter.required) {
-      const earlier = this.earlierArgument(parameter);
-      if (earlier !== undefined) setAt(step.args, parameter.path, earlier);
-      else step.missing.push(parameter);
-    }
-  }
-
-  /** A follow-up goes on with what the earlier calls were made with. */
-  private earlierArgument(parameter: Parameter): unknown {
-    if (!this.situation.usesPast) return undefined;
-    return [...this.situation.past]
-      .reverse()
-      .map((one) => one.arguments[parameter.name])
-      .find((value) => value !== undefined && accepts(value, parameter.schema, parameter.schema));
-  }
-
-  private supplyList(step: Step, parameter: Parameter, partners: readonly Mention[], stack: readonly string[]): void {
-    const values: unknown[] = [];
-    const needs: { parameter: Parameter; producer: Step }[] = [];
-    for (const partner of partners) {
-      const found = this.lookFor(step, parameter, partner);
-      if (found?.kind === 'value') values.push(found.value);
-      else {
-        const producer = this.bestProducer(step, parameter, partner, stack);
-        if (!producer) {
-          if (parameter.required) step.missing.push(parameter);
-          return;
-        }
-        if (producer.done || producer.failed || producer.obstacle) return this.obstruct(step, producer, found, partner);
-        needs.push({ parameter, producer });
-      }
-    }
-    if (needs.length > 0) step.needs.push(...needs);
-    else if (accepts(values, parameter.schema, parameter.schema))
-      setAt(step.args, parameter.path, [...new Set(values)]);
-    else if (parameter.required) step.missing.push(parameter);
-  }
-
-  /** A person's name may stand behind an id or a name that another tool knows. */
-  private namedFor(step: Step, parameter: Parameter): Mention | null {
-    if (!PERSON_WORDS.has(parameter.entity)) return null;
-    const own = namesIn(this.situation.goal.mentions, step.clause);
-    const names = own.length > 0 ? own : namesIn(this.situation.background?.mentions ?? [], null);
-    return (
-      names.find((one) => /^(?:for|with|to|by|of|named|whose|email|tell|invite|notify)$/.test(one.cue)) ??
-      names[0] ??
-      null
-    );
-  }
-
-  private lookFor(step: Step, parameter: Parameter, subject: Mention | null): Lookup | null {
-    const personal = subject !== null && (parameter.kind === 'email' || PERSON_WORDS.has(parameter.entity));
-    return lookUp(this.situation, parameter, this.sources(step.tool), {
-      subject: personal ? subject.text : null,
-      quantity: this.quantityOf(step),
-      decisive: step.tool.effectful,
-      existing:
-        parameter.kind === 'id' &&
-        step.tool.effectful &&
-        ['undo', 'update', 'operate', 'pay'].includes(step.tool.verbClass),
-      clause: step.clause,
-      except: step.tool.name,
-    });
-  }
-
-  quantityOf(step: Step): number | null {
-    const entry = step.filled.find(
-      (one) =>
-        one.parameter.words.some((word) => /^(?:quantity|qty|seats|passengers|guests|units|count)$/.test(word)) &&
-        typeof one.value === 'number',
-    );
-    if (entry) return entry.value as number;
-    const goalNumber = this.situation.goal.mentions.find(
-      (one) => one.kind === 'number' && one.unit !== '' && !one.comparator && step.clause !== null,
-    );
-    return step.purpose === 'effect' &&
-      goalNumber?.kind === 'number' &&
-      goalNumber.value > 0 &&
-      goalNumber.value < 10_000
-      ? goalNumber.value
-      : null;
-  }
-
-  private take(step: Step, parameter: Parameter, value: unknown, found: Lookup & { kind: 'value' }): void {
-    setAt(step.args, parameter.path, value);
-    if (found.choice)
-      step.choices.push({ observation: found.observation, choice: found.choice, source: found.observation.tool });
-  }
-
-  private bestProducer(
-    step: Step,
-    parameter: Parameter,
-    subject: Mention | null,
-    stack: readonly string[],
-  ): Step | null {
-    if (stack.length >= DEPTH_MAX) return null;
-    const personal = subject !== null && (parameter.kind === 'email' || PERSON_WORDS.has(parameter.entity));
-    const offers = producersOf(this.situation, parameter, step.tool, stack).slice(0, PRODUCERS_TRIED_MAX);
-    let best: { step: Step; rank: number } | null = null;
-    for (const offer of offers) {
-      const before = new Set(this.steps.keys());
-      const producer = this.resolve(offer.tool, step.clause, 'prerequisite', {
-        subject: personal ? subject : null,
-        stack,
-        seeking: parameter.entity,
-      });
-      // What the clause itself speaks of is looked for first, even where a value for it has to be asked for.
-      const spoken = offer.tool.nouns.some((noun) => step.clause?.stems.includes(stem(noun))) ? SPOKEN_BONUS : 0;
-      const rank = offer.score + spoken - this.costOf(producer);
-      if (!best || rank > best.rank) {
-        if (best) this.forget(best.step, before);
-        best = { step: producer, rank };
-      } else this.forget(producer, before);
-    }
-    return best?.step ?? null;
-  }
-
-  /** Missing values weigh most: a producer that needs what only the user knows is the last resort. */
-  private costOf(step: Step, depth = 0): number {
-    if (depth > DEPTH_MAX) return 1;
-    return (
-      step.missing.length * 0.5 +
-      (step.failed ? 0.3 : 0) +
-      step.needs.reduce((sum, need) => sum + 0.05 + this.costOf(need.producer, depth + 1), 0) -
-      (step.done ? 0.3 : 0)
-    );
-  }
-
-  private forget(step: Step, before: ReadonlySet<string>): void {
-    const used = new Set<Step>();
-    const visit = (one: Step): void => {
-      if (used.has(one)) return;
-      used.add(one);
-      for (const need of one.needs) visit(need.producer);
-    };
-    visit(step);
-    for (const one of used) if (!before.has(one.id)) this.steps.delete(one.id);
-  }
-
-  private obstruct(step: Step, producer: Step, found: Lookup | null, subject: Mention | null): void {
-    if (found && found.kind !== 'value') return this.obstructBy(step, found, subject);
-    if (producer.done)
-      step.obstacle = { kind: 'nothing', observation: producer.done, choice: null, subject: subject?.text ?? null };
-    else step.obstacle = { kind: 'upstream', step: producer };
-  }
-
-  private obstructBy(step: Step, found: Exclude<Lookup, { kind: 'value' }>, subject: Mention | null): void {
-    if (found.kind === 'ambiguous')
-      step.obstacle = {
-        kind: 'ambiguous',
-        observation: found.observation,
-        rows: found.rows,
-        subject: subject?.text ?? '',
-      };
-    else
-      step.obstacle = {
-        kind: 'nothing',
-        observation: found.observation,
-        choice: found.choice,
-        subject: subject?.text ?? null,
-      };
-  }
-
-  /** Matches the step with what has been called already. */
-  private settle(step: Step): void {
-    const calls = this.situation.observations.filter((one) => one.tool === step.tool.name);
-    const complete = step.needs.length === 0 && step.missing.length === 0 && !step.obstacle;
-    const same = (one: Observation): boolean =>
-      JSON.stringify(sorted(one.arguments)) === JSON.stringify(sorted(step.args));
-    const subjectMatches = (one: Observation): boolean =>
-      !step.subject ||
-      wordsOf(step.subject.text).every((word) => JSON.stringify(one.arguments).toLowerCase().includes(word));
-    const agrees = (one: Observation): boolean =>
-      step.tool.parameters
-        .filter((parameter) => parameter.required)
-        .every((parameter) => {
-          const name = String(parameter.path[0]);
-          return JSON.stringify(one.arguments[name] ?? null) === JSON.stringify(step.args[name] ?? null);
-        });
-    const handed = (one: Observation): boolean =>
-      this.situation.background !== null && step.purpose !== 'read' && subjectMatches(one);
-    if (step.tool.effectful) {
-      step.done =
-        calls.find(
-          (one) =>
-            !one.isError &&
-            (step.subject || step.purpose === 'undo'
-              ? same(one) || (step.subject !== null && subjectMatches(one))
-              : this.sameClauseCall(step, one)),
-        ) ?? null;
-      if (!step.done) step.failed = calls.filter((one) => one.isError).at(-1) ?? null;
-      return;
-    }
-    const matching = calls.filter((one) => (complete && (same(one) || agrees(one))) || handed(one));
-    step.done = matching.filter((one) => !one.isError).at(-1) ?? null;
-    if (!step.done)
-      step.failed =
-        (complete
-          ? calls.filter((one) => one.isError && (same(one) || agrees(one) || mended(one, step)))
-          : calls.filter((one) => one.isError)
-        ).at(-1) ?? null;
-  }
-
-  /** Two clauses may use one effect tool ("order A and order B"): each needs its own call. */
-  private sameClauseCall(step: Step, call: Observation): boolean {
-    const rivals = [...this.steps.values()].filter(
-      (one) => one.tool === step.tool && one.purpose === step.purpose && one.id !== step.id,
-    );
-    if (rivals.length === 0) return true;
-    return !rivals.some((one) => one.done?.callId === call.callId);
-  }
-}
-
-const mended = (call: Observation, step: Step): boolean =>
-  Object.keys(call.arguments).filter((key) => JSON.stringify(call.arguments[key]) !== JSON.stringify(step.args[key]))
-    .length <= 1;
-
-export function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value)
-      .sort(([left], [right]) => (left < right ? -1 : 1))
-      .map(([key, child]) => [key, sorted(child)]),
-  );
-}
-
 export function buildGraph(situation: Situation): Graph {
   const builder = new Builder(situation);
   const { effects, reads, unmatched } = selectTargets(situation);
-  const targets: Step[] = [];
-  for (const { tool, clause } of reads) targets.push(...fanOut(builder, tool, clause, 'read'));
+  const asked = reads.flatMap(({ tool, clause }) => fanOut(builder, tool, clause, 'read'));
+  const acts = [
+    ...amendment(builder),
+    ...effects.flatMap(({ tool, clause }) => fanOut(builder, tool, clause, 'effect')),
+  ];
+  orderActs(builder, acts);
+  const undos = situation.undo.map((undo) => {
+    const step = builder.resolve(undo.tool, null, 'undo', { given: undo.arguments });
+    step.after.push(...acts, ...acts.flatMap((one) => one.after));
+    return step;
+  });
+  const targets = [...distinct(asked), ...undos, ...acts];
+  const steps = orderedFrom(targets);
+  for (const step of steps) step.blockers = blockersOf(step, situation, builder);
+  for (const step of acts) judge(builder, step);
+  return { steps, targets, unmatched };
+}
+
+/** Without lookups that another one makes anyway; two clauses about one thing make one call. */
+function distinct(targets: readonly Step[]): Step[] {
   const restedOn = new Set(
     targets.flatMap((target) =>
       chainOf(target)
@@ -421,44 +57,34 @@ export function buildGraph(situation: Situation): Graph {
   const kept = targets.filter(
     (target) => !restedOn.has(target.tool.name) || targets.every((other) => other.tool.name === target.tool.name),
   );
-  // Two clauses about one thing make one call.
-  const once = kept.filter(
-    (target, index) =>
-      !kept
-        .slice(0, index)
-        .some(
-          (other) =>
-            other.tool === target.tool &&
-            JSON.stringify(sorted(other.args)) === JSON.stringify(sorted(target.args)) &&
-            other.needs.length === target.needs.length &&
-            other.missing.length === target.missing.length,
-        ),
-  );
-  targets.splice(0, targets.length, ...once);
-  const effectSteps: Step[] = [];
-  if (situation.amend)
-    effectSteps.push(
-      builder.resolve(situation.amend.tool, situation.goal.clauses[0] ?? null, 'effect', {
-        given: situation.amend.arguments,
-      }),
-    );
-  for (const { tool, clause } of effects) effectSteps.push(...fanOut(builder, tool, clause, 'effect'));
-  for (const [index, step] of effectSteps.entries()) {
-    step.after.push(...effectSteps.slice(0, index).filter((one) => one.clause !== step.clause));
-    step.after.push(...checksFor(builder, step, situation));
+  const same = (left: Step, right: Step): boolean =>
+    left.tool === right.tool &&
+    sameArguments(left.args, right.args) &&
+    left.needs.length === right.needs.length &&
+    left.missing.length === right.missing.length;
+  return kept.filter((target, index) => !kept.slice(0, index).some((other) => same(other, target)));
+}
+
+function amendment(builder: Builder): Step[] {
+  const { amend, goal } = builder.situation;
+  return amend ? [builder.resolve(amend.tool, goal.clauses[0] ?? null, 'effect', { given: amend.arguments })] : [];
+}
+
+/** Acts come in the order of their clauses, after their checks; whatever prepares one (a hold, a draft) waits for the same. */
+function orderActs(builder: Builder, acts: readonly Step[]): void {
+  for (const [index, step] of acts.entries()) {
+    step.after.push(...acts.slice(0, index).filter((one) => one.clause !== step.clause));
+    step.after.push(...checksFor(builder, step, builder.situation));
+    step.after.push(...conditionSteps(builder, step).filter((one) => !step.after.includes(one)));
   }
-  // Whatever an effect is prepared by (a hold, a draft) waits for the same checks.
-  for (const step of effectSteps)
+  for (const step of acts)
     for (const one of chainOf(step)) if (one !== step && one.tool.effectful) one.after.push(...step.after);
-  for (const undo of situation.undo) {
-    const step = builder.resolve(undo.tool, null, 'undo', { given: undo.arguments });
-    step.after.push(...effectSteps, ...effectSteps.flatMap((one) => one.after));
-    targets.push(step);
-  }
-  targets.push(...effectSteps);
-  const steps = orderedFrom([...targets]);
-  for (const step of steps) step.blockers = blockersOf(step, situation, builder);
-  return { steps, targets, unmatched };
+}
+
+function judge(builder: Builder, step: Step): void {
+  const verdict = verdictOn(builder, step);
+  if (verdict?.kind === 'fails') step.blockers = [...step.blockers, verdict.blocker];
+  if (verdict?.kind === 'unknown') step.doubt = verdict.question;
 }
 
 /** One call per name where the tool takes a single one and the clause lists several ("in Paris and Rome"). */
@@ -506,35 +132,3 @@ function orderedFrom(targets: readonly Step[]): Step[] {
   for (const target of targets) visit(target);
   return ordered;
 }
-
-/** What stands in an effect's way: its checks' outcomes and any failed or negative check in the run so far. */
-function blockersOf(step: Step, situation: Situation, builder: Builder): Step['blockers'] {
-  if (!step.tool.effectful) return [];
-  const wanted = wantedBy(step, builder);
-  const checks = new Set(step.after.flatMap((one) => (one.done && !one.tool.effectful ? [one.done] : [])));
-  return situation.observations.flatMap((observation) => {
-    const tool = toolOf(situation, observation.tool);
-    if (tool.effectful || (observation.isError && step.failed === observation)) return [];
-    if (observation.isError && !step.after.some((one) => one.failed === observation)) return [];
-    if (isEmptyResult(observation) && !checks.has(observation)) return [];
-    const blocker = blockersIn(observation, tool, wanted);
-    return blocker ? [blocker] : [];
-  });
-}
-
-export function wantedBy(step: Step, builder: { quantityOf(step: Step): number | null }): Wanted {
-  const amount = step.filled.find(
-    (one) => one.parameter.kind === 'money' && one.parameter.role === '' && typeof one.value === 'number',
-  );
-  const dates = [...step.filled, ...step.after.flatMap((one) => one.filled)].filter(
-    (one) => (one.parameter.kind === 'date' || one.parameter.kind === 'moment') && typeof one.value === 'string',
-  );
-  return {
-    quantity: builder.quantityOf(step),
-    amount: amount ? (amount.value as number) : null,
-    from: (dates.find((one) => one.parameter.role !== 'to')?.value as string | undefined) ?? null,
-    to: (dates.find((one) => one.parameter.role === 'to')?.value as string | undefined) ?? null,
-  };
-}
-
-export const unfinished = (steps: readonly Step[]): Step[] => steps.filter((step) => !isOver(step));

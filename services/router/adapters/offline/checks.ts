@@ -2,7 +2,7 @@
  * Which checks belong before an effect: pure tools that say whether something may be done, about the effect's own
  * subject (its ids) or its own dates. Owns that relation; what an outcome means is in `blockers.ts`.
  */
-import type { Builder } from './chain.ts';
+import type { Builder } from './builder.ts';
 import type { Situation } from './situation.ts';
 import type { Step } from './step.ts';
 import type { Tool } from './toolbox.ts';

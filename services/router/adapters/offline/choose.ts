@@ -6,6 +6,7 @@ import type { Limit } from './constraints.ts';
 import type { Goal } from './goal.ts';
 import { FIELD_GROUPS, GO_FLAGS, PREFERENCES, STOP_FLAGS, STOP_WORDS } from './lexicon.ts';
 import type { Mention } from './mentions.ts';
+import { withoutOutcome } from './outcome.ts';
 import { isObject } from './schema.ts';
 import { contentStems, normalizeKey, related, splitIdentifier, stem, wordsOf } from './words.ts';
 
@@ -25,6 +26,10 @@ export interface Choice {
   readonly ambiguous: readonly Row[];
   /** Nothing in the goal pointed at this row rather than at the others. */
   readonly guess: boolean;
+  /** Rows that would have been chosen, had a check not said no to them. */
+  readonly passedOver: readonly Row[];
+  /** Rows that fit as well as the chosen one by what the goal names, itself included. */
+  readonly peers: readonly Row[];
 }
 
 const DEPTH_MAX = 3;
@@ -172,6 +177,10 @@ function tooSmall(row: Row, goal: Goal): string | null {
   return place && (place[1] as number) < wanted.value ? `room for ${String(place[1])} only` : null;
 }
 
+/** Parts of a date would meet numbers of records. */
+const DATE_OR_TIME =
+  /\b\d{4}-\d{2}-\d{2}(?:T[\d:.+-]*Z?)?|\b\d{1,2}[:.]\d{2}\b|\b\d{1,2}(?:st|nd|rd|th)?\.? (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\p{L}*|\b(?:19|20)\d{2}\b/giu;
+
 /** How many topic words of the goal a row's own text repeats that do not occur in every row. */
 function nameScores(rows: readonly Row[], goal: Goal, subject: string | null): number[] {
   const sets = rows.map(
@@ -189,7 +198,7 @@ function nameScores(rows: readonly Row[], goal: Goal, subject: string | null): n
   const wanted = new Set(
     subject
       ? wordsOf(subject).map(stem)
-      : wordsOf(goal.text)
+      : wordsOf(withoutOutcome(goal, goal.text).replace(DATE_OR_TIME, ' '))
           .filter((word) => !STOP_WORDS.has(word))
           .map(stem),
   );
@@ -258,6 +267,8 @@ export function choose(rows: readonly Row[], goal: Goal, options: ChooseOptions)
   const limits = [...usedLimits];
   const result = (chosen: Row | null, preference: string, ambiguous: readonly Row[] = [], guess = false): Choice => ({
     guess,
+    passedOver: [],
+    peers: kept,
     chosen,
     total: rows.length,
     rejected,
@@ -286,10 +297,16 @@ export function choose(rows: readonly Row[], goal: Goal, options: ChooseOptions)
     named = best.length < kept.length;
     kept = best;
   }
-  const preference = preferenceIn(goal) ?? (options.background ? preferenceIn(options.background) : null);
-  if (preference) {
-    const ranked = rank(kept, preference.key, preference.order);
-    if (ranked) return result(ranked, preference.say);
+  const own = preferencesIn(goal);
+  const preferences = own.length > 0 || !options.background ? own : preferencesIn(options.background);
+  if (preferences.length > 0) {
+    // "The earliest slot with the best rated doctor": each list is ranked by what its records have.
+    for (const preference of preferences) {
+      const ranked = rank(kept, preference.key, preference.order);
+      if (ranked) return result(ranked, preference.say);
+    }
+    // A wish that nothing here can be ranked by must not be answered by some other ranking.
+    if (kept.length > 1) return result(kept[0]!, 'first in the list', [], true);
   }
   if (options.subject && options.decisive && kept.length > 1 && differ(kept))
     return result(kept[0]!, 'ambiguous', kept);
@@ -311,24 +328,41 @@ export function choose(rows: readonly Row[], goal: Goal, options: ChooseOptions)
 
 const differ = (rows: readonly Row[]): boolean => new Set(rows.map((row) => JSON.stringify(row))).size > 1;
 
-export function preferenceIn(goal: Goal): { key: string; order: 'asc' | 'desc'; say: string } | null {
-  const text = goal.text.replace(
-    /\b(?:at least|last (?:\d+|week|month|year|night|name)|first name|latest by|last \w+ (?:days|hours|weeks|minutes|months))\b/gi,
-    ' ',
-  );
+export interface Preference {
+  readonly key: string;
+  readonly order: 'asc' | 'desc';
+  readonly say: string;
+}
+
+export const preferenceIn = (goal: Goal): Preference | null => preferencesIn(goal)[0] ?? null;
+
+/** All that the goal would have things ranked by, an explicit field first. */
+export function preferencesIn(goal: Goal): Preference[] {
+  // "max price: 40" is a label, "a maximum price of 40" a limit.
+  const text = goal.text
+    .replace(/(?<!\bthe )\b(?:max|min)(?:imum)?\s+[\p{L} ]{2,40}/giu, ' ')
+    .replace(
+      /\b(?:at least|last (?:\d+|week|month|year|night|name)|first name|latest by|last \w+ (?:days|hours|weeks|minutes|months))\b/gi,
+      ' ',
+    );
   const superlative = text.match(
-    /\b(highest|lowest|most|least|longest|fewest|smallest|largest|greatest|biggest|max(?:imum)?|min(?:imum)?)\s+(\p{L}+)/iu,
+    /\b(highest|lowest|most|least|longest|fewest|smallest|largest|greatest|biggest|max(?:imum)?|min(?:imum)?)\s+(\p{L}+)(?:\s+(\p{L}+))?/iu,
   );
-  if (superlative && !PREFERENCES.some((one) => one.words.test(superlative[0]))) {
-    const word = superlative[2]!.toLowerCase();
-    const group = Object.entries(FIELD_GROUPS).find(([, words]) => words.has(word))?.[0] ?? word;
-    return {
-      key: group,
-      order: /^(?:lowest|least|fewest|smallest|min)/i.test(superlative[1]!) ? 'asc' : 'desc',
-      say: superlative[0].toLowerCase(),
-    };
-  }
-  return PREFERENCES.find((one) => one.words.test(text)) ?? null;
+  const explicit =
+    superlative && !PREFERENCES.some((one) => one.words.test(superlative[0])) ? [fieldOf(superlative)] : [];
+  return [...explicit, ...PREFERENCES.filter((one) => one.words.test(text))];
+}
+
+/** "fewest open tickets" is about tickets, "highest price in Rome" about the price. */
+function fieldOf(superlative: RegExpMatchArray): Preference {
+  const second = superlative[3]?.toLowerCase() ?? '';
+  const counted = /^(?:fewest|most|least)$/i.test(superlative[1]!) && second.length > 3 && second.endsWith('s');
+  const word = counted && !STOP_WORDS.has(second) ? second : superlative[2]!.toLowerCase();
+  return {
+    key: Object.entries(FIELD_GROUPS).find(([, words]) => words.has(word))?.[0] ?? word,
+    order: /^(?:lowest|least|fewest|smallest|min)/i.test(superlative[1]!) ? 'asc' : 'desc',
+    say: superlative[0].toLowerCase(),
+  };
 }
 
 export function rank(rows: readonly Row[], key: string, order: 'asc' | 'desc'): Row | null {

@@ -87,6 +87,8 @@ interface Rule {
 
 /** A day and month without year means the next such day; one just passed in the last month stays in this year. */
 const GRACE_DAYS = 31;
+/** Characters between a date and its time. */
+const TIME_DISTANCE_MAX = 12;
 function datedNear(now: LocalNow, month: number, day: number, year: string | undefined): string | null {
   const thisYear = Number(now.date.slice(0, 4));
   const chosen = year ? Number(year) : thisYear;
@@ -373,6 +375,20 @@ export function findTemporal(text: string, now: LocalNow): TemporalMention[] {
   );
 }
 
+/** "1 May 10:00 to 4 May 18:00": the time behind each date is its own. */
+function timesOf(
+  found: readonly TemporalMention[],
+  first: DateMention,
+  second: DateMention,
+): { fromTime?: string; toTime?: string } {
+  const times = found.filter((one): one is TimeMention => one.kind === 'time' && one.to === undefined);
+  const behind = (date: DateMention, limit: number): string | undefined =>
+    date.fromTime ?? times.find((one) => one.start >= date.end && one.start < limit)?.from;
+  const fromTime = behind(first, second.start);
+  const toTime = behind(second, second.end + TIME_DISTANCE_MAX);
+  return { ...(fromTime ? { fromTime } : {}), ...(toTime ? { toTime } : {}) };
+}
+
 /** "from 12 May for 4 nights" and "on 12 May … back 16 May" are ranges too. */
 function withSpans(found: TemporalMention[], text: string): TemporalMention[] {
   const dates = found.filter((one): one is DateMention => one.kind === 'date');
@@ -402,9 +418,7 @@ function withSpans(found: TemporalMention[], text: string): TemporalMention[] {
     /\b(?:return|back|until|till|to|end|check.?out|leav)/i.test(text.slice(first.end, second.start))
   )
     return found
-      .map((one) =>
-        one === first ? { ...first, to: second.from, ...(second.fromTime ? { toTime: second.fromTime } : {}) } : one,
-      )
+      .map((one) => (one === first ? { ...first, to: second.from, ...timesOf(found, first, second) } : one))
       .filter((one) => one !== second);
   return found;
 }

@@ -7,7 +7,7 @@ import { enumFrom } from './free-text.ts';
 import { findMentions, type Mention } from './mentions.ts';
 import type { Parameter } from './parameters.ts';
 import { accepts, coerce, enumOf } from './schema.ts';
-import { contentStems, stem } from './words.ts';
+import { contentStems, splitIdentifier, stem } from './words.ts';
 
 const HOME =
   /\b(?:home|based|base|lives?|living|located|resid\w+|headquarter\w*|office|works? (?:in|at|from)|depart\w*|from)\b/i;
@@ -21,9 +21,15 @@ export interface FactValue {
   readonly fact: string;
 }
 
-export function valueFromFacts(facts: readonly string[], parameter: Parameter, now: LocalNow): FactValue | null {
+/** `self`: the request speaks of "me" or "my", so that a patient or a guest may be the user. */
+export function valueFromFacts(
+  facts: readonly string[],
+  parameter: Parameter,
+  now: LocalNow,
+  self = false,
+): FactValue | null {
   for (const fact of facts) {
-    const value = coerceFact(readFact(fact, parameter, now), parameter);
+    const value = coerceFact(readFact(fact, parameter, now, self), parameter);
     if (value !== undefined) return { value, fact };
   }
   return null;
@@ -35,8 +41,10 @@ const coerceFact = (raw: unknown, parameter: Parameter): unknown => {
   return value !== undefined && accepts(value, parameter.item, parameter.item) ? value : undefined;
 };
 
-function readFact(fact: string, parameter: Parameter, now: LocalNow): unknown {
-  if (parameter.words.some((word) => OTHER_PARTY.test(word))) return null;
+function readFact(fact: string, parameter: Parameter, now: LocalNow, self: boolean): unknown {
+  const holders = parameter.path.flatMap((part) => (typeof part === 'string' ? splitIdentifier(part) : []));
+  const own = (word: string): boolean => self && /^(?:patient|participant|owner|attendee)s?$/.test(word);
+  if ([...parameter.words, ...holders].some((word) => OTHER_PARTY.test(word) && !own(word))) return null;
   const mentions = (): Mention[] => findMentions(fact, now);
   switch (parameter.kind) {
     case 'place': {

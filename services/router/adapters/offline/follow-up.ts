@@ -35,6 +35,9 @@ const PRONOUN = /\b(?:it|that|this|them|these|those|everything|the (?:whole )?\p
 const REFERENCE =
   /\b(?:it|that one|this one|them|those|these|that|the (?:first|second|third|fourth|fifth|last|cheapest|other|same|\d(?:st|nd|rd|th)) (?:one|option|result)?|(?:first|second|third|fourth|fifth|last) one|the (?:booking|order|reservation|meeting|appointment|ticket|event|invoice|payment|reminder|incident|request|hold|subscription))\b/i;
 
+/** "… that we have a dog": no pronoun. */
+const CONJUNCTION = /\bthat\s+(?:we|i|you|he|she|they|it|the|there|my|our)\b/gi;
+
 export function resolveFollowUp(situation: Situation, missingOf: MissingOf): Situation {
   // A sub-task's text is complete in itself.
   if (situation.background || situation.earlier.length === 0) return situation;
@@ -55,14 +58,16 @@ export function resolveFollowUp(situation: Situation, missingOf: MissingOf): Sit
         ? previous
         : last.kind === 'refer' &&
             previous !== null &&
-            effectClauses(readGoal(turn.user, situation.now)).every((one) => one.verbClass === 'undo') &&
-            effectClauses(readGoal(turn.user, situation.now)).length > 0
+            effectClauses(readGoal(turn.user, situation.now, situation.verbs)).every(
+              (one) => one.verbClass === 'undo',
+            ) &&
+            effectClauses(readGoal(turn.user, situation.now, situation.verbs)).length > 0
           ? previous
           : last.text;
     answered = turn.answer;
   }
   const past = [...situation.past, ...saidResults(situation)].sort((left, right) => left.index - right.index);
-  const goal = readGoal(last.text, situation.now);
+  const goal = readGoal(last.text, situation.now, situation.verbs);
   const next: Situation = { ...situation, past, goal };
   switch (last.kind) {
     case 'fresh':
@@ -72,7 +77,11 @@ export function resolveFollowUp(situation: Situation, missingOf: MissingOf): Sit
     case 'decline':
       return { ...next, readOnly: true, refusal: 'All right, I have not done anything.' };
     case 'refer':
-      return undone({ ...next, usesPast: true, background: base ? readGoal(base, situation.now) : null });
+      return undone({
+        ...next,
+        usesPast: true,
+        background: base ? readGoal(base, situation.now, situation.verbs) : null,
+      });
     case 'substitute':
       return { ...next, readOnly: isAsking(situation.said) };
     case 'shift':
@@ -90,7 +99,7 @@ function rewrite(
   said: string,
   missingOf: MissingOf,
 ): Rewrite {
-  const goal = readGoal(said, situation.now);
+  const goal = readGoal(said, situation.now, situation.verbs);
   const words = wordsOf(said);
   const fresh: Rewrite = { kind: 'fresh', text: said };
   const asked = /\?[^?]{0,240}$/.test(answered);
@@ -118,7 +127,8 @@ function rewrite(
     );
     if (substituted) return { kind: 'substitute', text: substituted };
   }
-  if (REFERENCE.test(said) && words.length <= 40 && !selfContained(goal)) return { kind: 'refer', text: said };
+  if (REFERENCE.test(said.replace(CONJUNCTION, ' ')) && words.length <= 40 && !selfContained(goal))
+    return { kind: 'refer', text: said };
   return fresh;
 }
 
@@ -135,7 +145,7 @@ function selfContained(goal: Goal): boolean {
 function withAnswer(situation: Situation, previous: string, said: string, missingOf: MissingOf): string {
   const plain = said.trim().replace(/[.!]+$/, '');
   if (/^(?:yes|yep|yeah|sure|ok|okay|go ahead|please do|do it|correct|right)\b[^a-z]*$/i.test(plain)) return previous;
-  const before = readGoal(previous, situation.now);
+  const before = readGoal(previous, situation.now, situation.verbs);
   // "Which Maria?" – "Maria Lopez": the fuller name takes the place of the shorter.
   for (const mention of before.mentions)
     if (
@@ -146,7 +156,7 @@ function withAnswer(situation: Situation, previous: string, said: string, missin
     )
       return previous.replace(new RegExp(`\\b${escapeRegExp(mention.text)}\\b`), plain);
   const missing = missingOf(situation, before);
-  const answerMentions = readGoal(plain, situation.now).mentions;
+  const answerMentions = readGoal(plain, situation.now, situation.verbs).mentions;
   const temporal = answerMentions.some((one) => one.kind === 'date' || one.kind === 'time');
   const labels: string[] = [];
   let rest = plain;
@@ -303,8 +313,8 @@ const kindOf = (mention: Mention): string =>
   mention.kind === 'phrase' || mention.kind === 'code' ? 'name' : mention.kind;
 
 function substitute(situation: Situation, previous: string, said: string): string | null {
-  const before = readGoal(previous, situation.now).mentions.filter((one) => one.kind !== 'phrase');
-  const fresh = readGoal(said, situation.now).mentions.filter(
+  const before = readGoal(previous, situation.now, situation.verbs).mentions.filter((one) => one.kind !== 'phrase');
+  const fresh = readGoal(said, situation.now, situation.verbs).mentions.filter(
     (one, index, all) =>
       !(
         one.kind === 'phrase' && all.some((other, at) => at !== index && other.start < one.end && one.start < other.end)
@@ -492,7 +502,9 @@ function amendmentFor(situation: Situation, effect: Observation, kind: 'shift' |
     if (!tool.effectful || tool.verbClass !== 'update') continue;
     const clause = situation.goal.clauses.find((one) => one.effect) ?? situation.goal.clauses[0] ?? null;
     const source =
-      kind === 'shift' ? situation : { ...situation, goal: readGoal(situation.said, situation.now), background: null };
+      kind === 'shift'
+        ? situation
+        : { ...situation, goal: readGoal(situation.said, situation.now, situation.verbs), background: null };
     const filling = fillFromText(source, tool, kind === 'shift' ? clause : null);
     const changes = filling.filled.filter(
       (one) =>

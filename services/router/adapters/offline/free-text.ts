@@ -6,7 +6,17 @@ import type { Clause } from './goal.ts';
 import { PREFERENCES, STOP_WORDS, VERB_CLASS } from './lexicon.ts';
 import type { Mention } from './mentions.ts';
 import type { Parameter } from './parameters.ts';
-import { capitalize, contentStems, escapeRegExp, humanize, related, splitIdentifier, stem, wordsOf } from './words.ts';
+import {
+  akin,
+  capitalize,
+  contentStems,
+  escapeRegExp,
+  humanize,
+  related,
+  splitIdentifier,
+  stem,
+  wordsOf,
+} from './words.ts';
 
 const LABEL_VALUE_LENGTH_MAX = 4_000;
 
@@ -56,6 +66,7 @@ export function enumFrom(
             ? 0.8
             : 0;
     else if (words.every((word) => word.length > 2 && stems.has(stem(word)))) score = 0.75;
+    else if (words.length === 1 && [...stems].some((one) => akin(one, stem(phrase)))) score = 0.75;
     if (score > 0 && /\b(?:not|no|non|without|except|avoid)\s$/.test(lower.slice(0, Math.max(0, at + 1)))) score = 0;
     // A number or a one-letter value needs its parameter named beside it.
     if (
@@ -213,15 +224,15 @@ const MESSAGE_END =
   /\s+(?:saying|that says|with (?:the )?(?:message|text|body)|and (?:tell|ask|say|invite)|telling)\b.*$/i;
 
 /** What a message or meeting is about; temporal and place phrases stay out. */
-export function topicFrom(clause: Clause, text: string): string | null {
+export function topicFrom(clause: Clause, text: string): { text: string; verbatim: boolean } | null {
   const named = text.match(
-    /\b(?:titled|called|entitled|named|with (?:the )?(?:subject|title)|subject|title)\s*:?\s*["“']([^"”']+)["”']/i,
+    /\b(?:titled|called|entitled|named|label+ed|with (?:the )?(?:subject|title|label|name)|subject|title|label)\s*:?\s*["“']([^"”']+)["”']/i,
   );
-  if (named) return named[1]!.trim();
+  if (named) return { text: named[1]!.trim(), verbatim: true };
   const plain = text.match(
-    /\b(?:titled|called|entitled|with (?:the )?(?:subject|title))\s*:?\s+([^,;.]+?)(?=\s+(?:with|on|at|for|from|tomorrow|today|next|saying|and)\b|[,;.]|$)/i,
+    /\b(?:titled|called|entitled|named|label+ed|with (?:the )?(?:subject|title|label|name))\s*:?\s+([^,;.]+?)(?=\s+(?:with|on|at|in|to|for|from|tomorrow|today|next|saying|and)\b|[,;.]|$)/i,
   );
-  if (plain) return plain[1]!.trim();
+  if (plain) return { text: plain[1]!.trim(), verbatim: true };
   const match = clause.text.match(TOPIC);
   if (!match) return null;
   const cut = match[1]!
@@ -234,7 +245,7 @@ export function topicFrom(clause: Clause, text: string): string | null {
     .trim();
   if (!cut || /^(?:\d|monday|tuesday|wednesday|thursday|friday|saturday|sunday|it$|this$|that$)/i.test(cut))
     return null;
-  return cut;
+  return { text: cut, verbatim: false };
 }
 
 /** Words that the user wants passed on as they are. */

@@ -39,11 +39,11 @@ const VERBS: Record<VerbClass, string> = {
   plan: 'plan organize organise',
   acquire: 'book reserve buy purchase order hire rent checkout',
   create:
-    'create add make open new register insert file raise log generate put enroll enrol enter save store remember write issue record append remind',
-  send: 'send email mail message notify post publish reply respond forward text invite share submit announce page broadcast ping',
+    'create add make open new register insert file raise log generate put enroll enrol enter join save store remember write issue record append remind',
+  send: 'send email mail message notify post publish reply respond forward text invite share submit announce page broadcast ping ship dispatch deliver',
   schedule: 'schedule arrange',
   update:
-    'update change edit modify set move reschedule postpone delay shift rename patch assign reassign adjust replace extend mark resize scale switch upgrade downgrade upsert push bump increase decrease raise lower promote toggle convert2',
+    'update change edit modify set move reschedule postpone delay shift rename patch assign reassign adjust replace extend mark resize scale switch upgrade downgrade upsert push bump increase decrease raise lower promote toggle renew prolong reduce convert2',
   undo: 'cancel delete remove drop revoke refund undo terminate close withdraw unsubscribe release archive clear return destroy purge void unassign expire uninstall discard deactivate dismiss resolve2',
   pay: 'pay transfer charge deposit donate wire settle reimburse',
   operate:
@@ -147,7 +147,7 @@ export const FIELD_GROUPS: Record<string, ReadonlySet<string>> = {
     'date time start created updated departure depart departs arrival at day timestamp when due published year begin begins',
   ),
   distance: list('distance km miles meters metres away'),
-  size: list('size capacity area count quantity volume storage memory'),
+  size: list('size capacity area count quantity volume storage memory amount value total'),
 };
 
 /** Words of one meaning group: a match through the group counts, but less than the word itself. */
@@ -300,7 +300,7 @@ export const ORDINAL_WORDS: Record<string, number> = {
 
 /** Result flags whose `false` (or zero) means "no". Compared by stem of the key's words. */
 export const GO_FLAGS = list(
-  'available availability free ok valid allowed permitted eligible approved possible sufficient enough instock stock success successful succeeded can authorized authorised accepted feasible compliant open bookable orderable purchasable inventory',
+  'available availability free ok valid allowed permitted eligible approved possible sufficient enough instock stock success successful succeeded can authorized authorised accepted feasible compliant open bookable orderable purchasable inventory vacant',
 );
 /** Result flags whose `true` (or non-empty list) means "no". */
 export const STOP_FLAGS = list(
@@ -308,13 +308,13 @@ export const STOP_FLAGS = list(
 );
 /** Names of tools that check something an act should depend on. */
 export const CHECK_WORDS = list(
-  'check verify validate availability available conflict free busy freebusy stock inventory balance limit quota eligibility eligible permission allowed policy budget credit overlap freeze',
+  'check verify validate availability available conflict free busy freebusy stock inventory balance limit quota eligibility eligible permission allowed policy budget credit overlap freeze seats vacancy vacancies capacity remaining',
 );
 export const CALENDAR_WORDS = list(
   'calendar event events agenda schedule appointment appointments meeting meetings busy freebusy',
 );
 export const PERSON_WORDS = list(
-  'person people contact contacts customer customers employee employees user users colleague member members staff directory attendee attendees recipient recipients assignee owner guest guests passenger passengers name names who fullname candidate candidates patient student author manager participant participants traveler traveller invitee invitees reporter approver tenant client clients',
+  'person people contact contacts customer customers employee employees user users colleague member members staff directory attendee attendees recipient recipients assignee owner guest guests passenger passengers name names who fullname candidate candidates patient student author manager agent patron payee beneficiary driver member holder instructor teacher participant participants traveler traveller invitee invitees reporter approver tenant client clients',
 );
 export const PLACE_WORDS = list(
   'city country location place address origin destination town area region venue where station state locality municipality',

@@ -24,6 +24,8 @@ interface Common {
   readonly text: string;
   /** Nearest function word before, '' where none. */
   readonly cue: string;
+  /** The word right after it, '' where a number or a mark stands there. */
+  readonly next: string;
   /** Stems of up to four words before and after. */
   readonly before: readonly string[];
   readonly after: readonly string[];
@@ -99,6 +101,7 @@ class Scanner {
       end,
       text: this.text.slice(start, end),
       cue,
+      next: this.text.slice(end).match(/^\s+(\p{Ll}[\p{L}-]*)/u)?.[1] ?? '',
       before: near.map(stem),
       after: afterWords.slice(0, CONTEXT_WORDS).map(stem),
     };
@@ -278,6 +281,9 @@ function scanCodes(scanner: Scanner): void {
 const sentenceStart = (text: string, index: number): boolean =>
   /(?:^|[.!?:;\n–—-]\s*|["“(]\s*)$/.test(text.slice(0, index));
 
+const ORDER_FOLLOWERS =
+  /^\s+(?:a|an|the|to|my|our|your|it|me|us|him|them|this|that|these|those|all|every|any|some|another)\b/;
+
 function scanNames(scanner: Scanner): void {
   const pattern =
     /\p{Lu}[\p{L}\p{N}'’.&-]*(?:\s+(?:(?:of|de|da|del|la|le|van|von|der|den|du|di|al|bin|&)\s+)*\p{Lu}[\p{L}\p{N}'’&-]*)*/gu;
@@ -302,6 +308,13 @@ function scanNames(scanner: Scanner): void {
     }
     text = text.replace(/['’]s$/, '');
     if (text.length < 2) return;
+    // "Take a …", "Keep to …": what opens a sentence before such a word is a verb that no list knows.
+    if (
+      !/\s/.test(text) &&
+      sentenceStart(scanner.text, start) &&
+      ORDER_FOLLOWERS.test(scanner.text.slice(start + text.length))
+    )
+      return;
     const common = scanner.common(start, start + text.length);
     const previous = scanner.found.filter((one) => one.kind === 'name' && one.end <= start).at(-1);
     const joined = previous && /^(?:,|\s*and|\s*&|,\s*and|\s*or)\s*$/i.test(scanner.text.slice(previous.end, start));

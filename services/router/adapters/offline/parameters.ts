@@ -58,7 +58,7 @@ const ID_WORDS = new Set(
     ' ',
   ),
 );
-const MONEY = /^(?:price|amount|cost|fare|budget|total|fee|salary|balance|spend|payment|sum|rate|money|limit2)$/;
+const MONEY = /^(?:price|amount|cost|fare|budget|total|fee|salary|balance|spend|payment|sum|rate|money|cents|limit2)$/;
 const COUNT =
   /^(?:quantity|qty|count|passengers?|guests?|adults?|children|people|persons?|replicas?|limit|size|nights|rooms|seats|copies|instances|number|num|participants|top|page|offset|max|units?)$/;
 const DURATION = /^(?:duration|minutes?|mins?|hours?|days?|seconds?|secs?|weeks?|months?|length|ttl|timeout)$/;
@@ -74,12 +74,18 @@ const TITLE = /^(?:title|subject|headline|topic|heading|label|summary)$/;
 const QUERY = /^(?:q|query|search|keywords?|terms?|question|prompt|filter|phrase|searchterm|input|lookup|needle)$/;
 const REASON = /^(?:reason|justification|cause|why|purpose)$/;
 
-export function readParameter(leaf: Leaf, toolNouns: readonly string[], creates: boolean): Parameter {
+/** `idNoun`: what a bare `id` identifies, where the tool's name says so (`orders_id_items`). */
+export function readParameter(leaf: Leaf, toolNouns: readonly string[], creates: boolean, idNoun = ''): Parameter {
   const many = typeOf(leaf.schema) === 'array';
   const item = many ? itemsOf(leaf.schema, leaf.schema) : leaf.schema;
   const words = splitIdentifier(leaf.name).map((word) => (many ? singular(word) : word));
   const description = [descriptionOf(leaf.schema), many ? descriptionOf(item) : ''].join(' ').trim();
-  const kind = kindOf(item, words, description, toolNouns, creates);
+  const holder = leaf.path
+    .slice(0, -1)
+    .filter((part): part is string => typeof part === 'string')
+    .at(-1);
+  const nouns = holder ? splitIdentifier(holder).map(singular) : toolNouns;
+  const kind = kindOf(item, words, description, nouns, creates);
   return {
     ...leaf,
     kind,
@@ -88,7 +94,7 @@ export function readParameter(leaf: Leaf, toolNouns: readonly string[], creates:
     words,
     description,
     role: roleOf(kind, words, description),
-    entity: entityOf(words, toolNouns, leaf),
+    entity: entityOf(words, toolNouns, leaf, description, idNoun),
     stems: new Set([...words.map(stem), ...contentStems(description)]),
     unit: unitOf(words, description),
     fallback: leaf.schema.default,
@@ -112,7 +118,7 @@ function kindOf(
     if (has(/^(?:lat|latitude|lon|lng|longitude)$/)) return 'coordinate';
     if (has(/^(?:timestamp|epoch|unix)$/) || /unix|epoch/.test(text)) return 'epoch';
     if (words.at(-1) === 'id' || words.at(-1) === 'ids') return 'id';
-    if (has(/^(?:percent|percentage|pct)$/) || /\bpercent/.test(description)) return 'percent';
+    if (has(/^(?:percent|percentage|pct)$/) || /\bpercent/i.test(description)) return 'percent';
     if (has(DURATION) || /\b(?:in|number of) (?:minutes|hours|days|seconds)\b/i.test(description))
       return has(/^nights$/) ? 'count' : 'duration';
     if (has(MONEY) && !has(/^(?:limit|count)$/)) return 'money';
@@ -241,7 +247,13 @@ function roleOf(kind: ParameterKind, words: readonly string[], description: stri
   return '';
 }
 
-function entityOf(words: readonly string[], nouns: readonly string[], leaf: Leaf): string {
+function entityOf(
+  words: readonly string[],
+  nouns: readonly string[],
+  leaf: Leaf,
+  description: string,
+  idNoun: string,
+): string {
   const rest = words.filter((word) => !ID_WORDS.has(word) && word !== 'number');
   if (rest.length > 0) return singular(rest.at(-1)!);
   const holder = leaf.path
@@ -249,7 +261,9 @@ function entityOf(words: readonly string[], nouns: readonly string[], leaf: Leaf
     .reverse()
     .find((part): part is string => typeof part === 'string');
   if (holder) return singular(splitIdentifier(holder).at(-1) ?? holder);
-  return nouns.at(-1) ?? '';
+  const described = description.toLowerCase().match(/(\p{L}+?)s?(?:['’]s)?\s+(?:id|identifier|number|code)\b/u)?.[1];
+  if (described && nouns.includes(singular(described))) return singular(described);
+  return idNoun || (nouns.at(-1) ?? '');
 }
 
 function unitOf(words: readonly string[], description: string): Parameter['unit'] {

@@ -172,19 +172,13 @@ export function taskGoal(situation: Situation, group: readonly Step[]): string {
       `Keep to this: ${wishes.join(', ')}${classes > 0 || limits.some((limit) => limit.passage >= 0) ? ', as the documents demand' : ''}.`,
     );
   if (last.purpose === 'effect' && last.after.some((one) => !one.tool.effectful))
-    parts.push('Not if one of the checks before it says no.');
+    parts.push('The checks before it must not say no.');
   const before = last.after.filter((one) => one.tool.effectful && one.purpose === 'effect').at(-1);
   if (last.purpose === 'undo' && before) parts.push(`Only after ${before.tool.name} succeeded.`);
-  if (
-    last.purpose === 'effect' &&
-    clause &&
-    !situation.amend &&
-    last.needs.length + last.after.length >= 0 &&
-    situation.goal.clauses.length > 0
-  ) {
-    const object = situation.goal.clauses.length > 1 || clause.text.length > 300 ? '' : '';
-    if (object) parts.push(object);
-  }
+  const under = last.purpose === 'effect' ? last.clause?.under : null;
+  if (under) parts.push(`Only ${under.inverted ? 'unless' : 'if'} ${under.text.replace(/[.,;!?\s]+$/, '')}.`);
+  // A follow-up's own words ("move it") do not say what the task is part of; limits and choices depend on that.
+  if (situation.said !== situation.goal.text) parts.push(`Part of: ${situation.goal.text.replace(/\s+/g, ' ')}`);
   return parts.join(' ');
 }
 

@@ -46,15 +46,33 @@ export function produces(tool: Tool, parameter: Parameter): number {
   return conventional(tool, parameter);
 }
 
+const LAST_RESORT_SCORE = 0.5;
+/** A search by free words that declares nothing may know the things that no other tool is named after. */
+export const isLastResort = (tool: Tool, parameter: Parameter): boolean =>
+  parameter.kind === 'id' &&
+  tool.outputs === null &&
+  !tool.effectful &&
+  ['find', 'list'].includes(tool.verbClass) &&
+  !tool.nouns.some((noun) => sameEntity(noun, parameter.entity)) &&
+  !tool.nouns.some((noun) => PERSON_WORDS.has(noun)) &&
+  !PERSON_WORDS.has(parameter.entity) &&
+  tool.parameters.some((one) => one.kind === 'query') &&
+  tool.parameters.every((one) => !one.required || one.kind === 'query');
+
 function conventional(tool: Tool, parameter: Parameter): number {
   const known = tool.nouns.some((noun) => sameEntity(noun, parameter.entity));
   const kin =
-    !known && tool.nouns.some((noun) => parameter.entity !== '' && related(stem(noun), stem(parameter.entity)));
+    !known &&
+    tool.nouns.some(
+      (noun) =>
+        parameter.entity !== '' &&
+        (related(stem(noun), stem(parameter.entity)) || (PERSON_WORDS.has(noun) && PERSON_WORDS.has(parameter.entity))),
+    );
   const reads = ['find', 'list', 'get'].includes(tool.verbClass);
   if (parameter.kind === 'id') {
     if (isPreparatory(tool, parameter) && (known || tool.verb === parameter.entity)) return 0.75;
     if (known) return reads ? (tool.verbClass === 'get' ? 0.68 : 0.75) : tool.effectful ? 0.6 : 0;
-    return kin && reads ? 0.52 : 0;
+    return kin && reads ? 0.52 : isLastResort(tool, parameter) ? LAST_RESORT_SCORE : 0;
   }
   if (parameter.kind === 'email' || parameter.kind === 'phone')
     return reads && tool.nouns.some((noun) => PERSON_WORDS.has(noun)) ? 0.7 : 0;
@@ -101,7 +119,7 @@ export function producersOf(
           score:
             plain && parameter.kind !== 'named' && score < 0.95
               ? 0
-              : score - (tool.effectful ? 0.15 : 0) - (tool.checks ? 0.1 : 0),
+              : score - (tool.effectful ? 0.15 : 0) - (tool.checks && !isLastResort(tool, parameter) ? 0.1 : 0),
         };
       })
       .filter((one) => one.score >= SCORE_MIN)

@@ -1,17 +1,17 @@
 /**
- * Data as plain words: one record as a phrase, a list as bullets, a tool's act as a sentence. Owns what is worth saying
- * of a record and how numbers, money and moments read; no raw JSON leaves here.
+ * Records as phrases and lists as bullets, a tool's act as words, sentences put together. Owns what a row of a list shows;
+ * no raw JSON leaves here.
  */
-import { sayMoment } from './calendar-math.ts';
-import { scalarsOf } from './choose.ts';
-import { CURRENCY_CODES, FIELD_GROUPS } from './lexicon.ts';
+import { type Card, cardOf, leavesIn } from './card.ts';
+import { sayValue } from './say-value.ts';
 import { isObject } from './schema.ts';
 import type { Tool } from './toolbox.ts';
-import { capitalize, normalizeKey, splitIdentifier } from './words.ts';
+import { capitalize } from './words.ts';
 
-const FIELDS_MAX = 8;
-const LIST_ROWS_MAX = 6;
-const VALUE_LENGTH_MAX = 400;
+export { sayKey, sayValue } from './say-value.ts';
+
+const LIST_ROWS_MAX = 5;
+const ROW_FACTS_MAX = 3;
 const IRREGULAR: Record<string, string> = {
   send: 'sent',
   buy: 'bought',
@@ -49,111 +49,115 @@ export function pastTense(verb: string): string {
   return `${verb}ed`;
 }
 
-/** "Booked the order", from `createOrder`. */
-export const actOf = (tool: Tool): string => {
+/** "the order", from `createOrder`; '' where its name has no noun. */
+export const objectOf = (tool: Tool): string => {
   const nouns = tool.nouns.filter((noun) => !/^(?:controller|endpoint|api)$/.test(noun)).join(' ');
-  return tool.verb ? `${pastTense(tool.verb)}${nouns ? ` the ${nouns}` : ''}` : `did ${nouns || tool.name}`;
+  return nouns ? `the ${nouns}` : '';
 };
-export const infinitiveOf = (tool: Tool): string =>
-  [tool.verb || 'use', tool.nouns.length ? `the ${tool.nouns.join(' ')}` : tool.name].join(' ');
+export const actOf = (tool: Tool): string =>
+  tool.verb
+    ? [pastTense(tool.verb), objectOf(tool)].filter(Boolean).join(' ')
+    : `did ${objectOf(tool).slice(4) || tool.name}`;
+export const infinitiveOf = (tool: Tool): string => [tool.verb || 'use', objectOf(tool) || tool.name].join(' ');
 
-/** `bookingId` → "booking id", `priceEUR` → "price EUR". */
-export const sayKey = (key: string): string =>
-  splitIdentifier(key)
-    .map((word) => (CURRENCY_CODES.has(word.toUpperCase()) ? word.toUpperCase() : word))
-    .join(' ');
-
-const grouped = (value: number): string =>
-  Math.abs(value) >= 10_000 || (Math.abs(value) >= 1_000 && Number.isInteger(value))
-    ? value.toLocaleString('en-US', { maximumFractionDigits: 2 })
-    : String(Math.round(value * 1e6) / 1e6);
-
-export function sayValue(key: string, value: unknown, currency: string | null): string {
-  if (typeof value === 'boolean') return value ? 'yes' : 'no';
-  if (typeof value === 'number') {
-    const words = splitIdentifier(key);
-    const money =
-      words.some((word) => FIELD_GROUPS.price!.has(word)) &&
-      !words.some((word) => /count|rating|percent|tax_?rate/.test(word));
-    return `${/year|id|number|code/i.test(key) ? String(value) : grouped(value)}${money && currency && !words.some((word) => CURRENCY_CODES.has(word.toUpperCase())) ? ` ${currency}` : ''}`;
-  }
-  const text = sayMoment(String(value)).replace(/\s+/g, ' ');
-  return text.length > VALUE_LENGTH_MAX ? `${text.slice(0, VALUE_LENGTH_MAX)}…` : text;
+export interface RowOptions {
+  readonly first?: (key: string) => boolean;
+  readonly known?: readonly unknown[];
+  readonly fieldsMax?: number;
 }
 
-const RANKS: readonly [RegExp, number][] = [
-  [/^(?:.*(?:title|fullname|name)|subject|summary|headline)$/, 0],
-  [/^(?:.*reference|confirmation.*|.*number|tracking.*)$/, 1],
-  [/.*id$/, 2],
-  [/status|state|result/, 3],
-  [/price|total|cost|fare|amount|rate|balance/, 4],
-  [/date|time|start|end|at$|depart|arriv|due|expires/, 5],
-  [/quantity|count|stock|available/, 6],
-  [/^(?:url|link|image|href|self|etag|version|createdat|updatedat|type|object|metadata.*)$/, 9],
-];
-const rankOf = (key: string): number => RANKS.find(([pattern]) => pattern.test(normalizeKey(key)))?.[1] ?? 7;
+/** What a row is called: its name, whose it is, or the handle that it goes by. */
+const nameOf = (card: Card): string => card.title ?? card.who ?? card.reference?.value ?? card.ids[0]?.value ?? '';
 
-export const currencyIn = (row: Record<string, unknown>): string | null => {
-  const hit = scalarsOf(row).find(
-    ([key, value]) => normalizeKey(key).endsWith('currency') && typeof value === 'string',
+interface Phrase {
+  readonly text: string;
+  /** What a question may call it. */
+  readonly key: string;
+}
+
+const phrasesOf = (card: Card): Phrase[] => {
+  const name = nameOf(card);
+  const slots: [string | null | undefined, string][] = [
+    ...card.money.map((text): [string, string] => [text, `price_cost_total_amount_${text}`]),
+    [card.reference?.value, 'reference_number'],
+    [card.who, 'name_person'],
+    [card.way, 'route'],
+    [card.when, 'date_time_when'],
+    [card.status, 'status_state'],
+    // Names and figures are values: only what is left can be what a question calls the fact.
+    ...card.rest.map((text): [string, string] => [text, text.replace(/\p{Lu}[\p{L}]*|\d\S*/gu, ' ')]),
+  ];
+  return slots.flatMap(([text, key]) => (text && text !== name ? [{ text, key }] : []));
+};
+
+const asked = (phrases: readonly Phrase[], options: RowOptions): string[] => {
+  const first = options.first ?? (() => false);
+  const wanted = phrases.filter((one) => first(one.key));
+  return [...wanted, ...phrases.filter((one) => !wanted.includes(one))].map((one) => one.text);
+};
+
+/** Facts of each row, those in which the rows differ first. Facts that all rows share tell nothing apart and stay out. */
+function rowsSaid(
+  rows: readonly Record<string, unknown>[],
+  options: RowOptions,
+): { name: string; facts: string[]; id: string }[] {
+  const cards = rows.map((row) => cardOf(leavesIn(row), options));
+  const phrases = cards.map(phrasesOf);
+  const shared = (phrase: Phrase): boolean =>
+    rows.length > 1 && phrases.every((own) => own.some((one) => one.text === phrase.text));
+  const telling = phrases.some((own) => own.some((phrase) => !shared(phrase)));
+  return cards.map((card, index) => ({
+    name: nameOf(options.known ? cardOf(leavesIn(rows[index]!)) : card),
+    id: card.ids[0]?.value ?? '',
+    facts: asked(
+      phrases[index]!.filter((phrase) => !telling || !shared(phrase)),
+      options,
+    ).slice(0, options.fieldsMax ?? ROW_FACTS_MAX),
+  }));
+}
+
+const joinRow = (name: string, facts: readonly string[]): string => [name, facts.join(', ')].filter(Boolean).join(': ');
+
+/** One record on one line: "Maria Lopez (maria@example.com)". */
+export function sayRecord(row: Record<string, unknown>, options: RowOptions = {}): string {
+  const said = rowsSaid([row], {
+    ...options,
+    fieldsMax: Math.max(1, (options.fieldsMax ?? ROW_FACTS_MAX + 1) - 1),
+  })[0]!;
+  return said.name && said.facts.length > 0
+    ? `${said.name} (${said.facts.join(', ')})`
+    : said.name || said.facts.join(', ');
+}
+
+export function sayList(rows: readonly unknown[], options: RowOptions = {}): string {
+  const shown = rows.slice(0, LIST_ROWS_MAX);
+  const said = rowsSaid(shown.filter(isObject), options).map((one) => ({ ...one, text: joinRow(one.name, one.facts) }));
+  // Rows that read alike are told apart by their ids.
+  const lines = said.map((one) =>
+    said.filter((other) => other.text === one.text).length > 1 && one.id ? `${one.text} (id ${one.id})` : one.text,
   );
-  return hit ? String(hit[1]).toUpperCase() : null;
-};
-
-/** The telling fields of a record, most telling first. `first` moves keys that the question names to the front. */
-export function sayRecord(
-  row: Record<string, unknown>,
-  options: { first?: (key: string) => boolean; fieldsMax?: number; lead?: boolean } = {},
-): string {
-  const currency = currencyIn(row);
-  const entries = scalarsOf(row)
-    .filter(
-      ([key, value]) =>
-        value !== null &&
-        value !== undefined &&
-        value !== '' &&
-        !(
-          normalizeKey(key).endsWith('currency') &&
-          Object.keys(row).some((other) => splitIdentifier(other).some((word) => FIELD_GROUPS.price!.has(word)))
-        ),
-    )
-    .map(([key, value], order) => ({ key, value, order, rank: options.first?.(key) ? -1 : rankOf(key) }))
-    .sort((left, right) => left.rank - right.rank || left.order - right.order)
-    .filter((one, index) => one.rank < 9 || index < 3)
-    .slice(0, options.fieldsMax ?? FIELDS_MAX);
-  const [head, ...rest] = entries;
-  if (!head) return '';
-  const part = (one: { key: string; value: unknown }): string =>
-    `${sayKey(one.key)} ${sayValue(one.key, one.value, currency)}`;
-  const title = options.lead !== false && head.rank === 0 ? sayValue(head.key, head.value, currency) : part(head);
-  return [title, ...rest.map(part)].join(', ');
+  const plain = shown.filter((row) => !isObject(row)).map((row) => sayValue('', row, null));
+  const more = rows.length > LIST_ROWS_MAX ? [`and ${rows.length - LIST_ROWS_MAX} more`] : [];
+  return [...new Set([...lines, ...plain].filter(Boolean)), ...more].map((line) => `- ${line}`).join('\n');
 }
 
-export function sayList(rows: readonly unknown[], options: { first?: (key: string) => boolean } = {}): string {
-  const lines = rows
-    .slice(0, LIST_ROWS_MAX)
-    .map((row) => `- ${isObject(row) ? sayRecord(row, { ...options, fieldsMax: 6 }) : sayValue('', row, null)}`);
-  if (rows.length > LIST_ROWS_MAX) lines.push(`- and ${rows.length - LIST_ROWS_MAX} more`);
-  return lines.join('\n');
-}
-
-export const sayDatum = (data: unknown, options: { first?: (key: string) => boolean } = {}): string => {
+/** All that one result without a list says, its handle included only where nothing else names it. */
+export function sayDatum(data: unknown, options: RowOptions = {}): string {
   if (Array.isArray(data)) return sayList(data, options);
-  if (isObject(data)) {
-    const lists = Object.entries(data).filter(
-      (entry): entry is [string, unknown[]] => Array.isArray(entry[1]) && entry[1].some(isObject),
-    );
-    const plain = Object.fromEntries(Object.entries(data).filter(([key]) => !lists.some(([name]) => name === key)));
-    const head = sayRecord(plain, options);
-    return [
-      head,
-      ...lists.filter(([, rows]) => rows.length > 0).map(([key, rows]) => `${sayKey(key)}:\n${sayList(rows, options)}`),
-    ]
-      .filter(Boolean)
-      .join('\n');
-  }
-  return sayValue('', data, null);
-};
+  if (!isObject(data)) return sayValue('', data, null);
+  const lists = Object.entries(data).filter(
+    (entry): entry is [string, unknown[]] => Array.isArray(entry[1]) && entry[1].some(isObject),
+  );
+  const plain = Object.fromEntries(Object.entries(data).filter(([key]) => !lists.some(([name]) => name === key)));
+  const card = cardOf(leavesIn(plain), { ...options, owned: false });
+  const name = card.title ?? card.who ?? card.reference?.value ?? '';
+  const facts = asked(
+    phrasesOf({ ...card, ids: [] }).filter((one) => one.text !== name),
+    options,
+  );
+  const head = joinRow(name, facts) || (card.ids[0] ? `${card.ids[0].label} ${card.ids[0].value}` : '');
+  return [head, ...lists.map(([, rows]) => sayList(rows, options))].filter(Boolean).join('\n');
+}
 
 export const sentence = (text: string): string => {
   const trimmed = capitalize(text.trim());

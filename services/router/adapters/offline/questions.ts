@@ -15,7 +15,8 @@ function nounOf(parameter: Parameter): string {
     .slice(0, -1)
     .filter((part): part is string => typeof part === 'string')
     .at(-1);
-  const own = words === 'id' || words === 'name' ? `${parameter.entity} ${words}`.trim() : words;
+  const own =
+    words === 'id' || (words === 'name' && parameter.entity !== 'name') ? `${parameter.entity} ${words}`.trim() : words;
   return holder && (words === 'id' || words === 'name') ? `${humanize(holder)} ${words}` : own;
 }
 

@@ -2,10 +2,11 @@
  * What tools returned: parsed once, walked for records and values. Owns the matching of result keys to parameters
  * (`id` inside `orders[]` is an order's id) and says which results mean "nothing found" or "failed".
  */
+import { PERSON_WORDS } from './lexicon.ts';
 import type { Parameter } from './parameters.ts';
 import { accepts, coerce, isObject } from './schema.ts';
 import type { Tool } from './toolbox.ts';
-import { normalizeKey, related, singular, splitIdentifier, stem } from './words.ts';
+import { normalizeKey, singular, splitIdentifier, stem } from './words.ts';
 
 export interface Observation {
   readonly callId: string;
@@ -44,7 +45,7 @@ const WRAPPERS = new Set(
 const RECORDS_MAX = 2_000;
 const DEPTH_MAX = 8;
 const ID_KEYS = new Set('id uuid key guid identifier _id'.split(' '));
-const ID_LIKE = new Set(
+export const ID_LIKE = new Set(
   'id uuid key guid identifier code number no ref reference sku token slug handle symbol'.split(' '),
 );
 
@@ -135,14 +136,16 @@ export function keyScore(
     if (ID_KEYS.has(normal) || ID_KEYS.has(key)) {
       if (entityMatches(holder, entity)) return 1;
       if (toolNouns.some((noun) => entityMatches(noun, entity))) return 0.9;
-      return related(stem(holder), stem(entity)) && holder !== '' ? 0.6 : 0;
+      // An id of something merely akin ("appointment" for "slot") would be the wrong thing's; people are one kind.
+      return PERSON_WORDS.has(entity) && PERSON_WORDS.has(holder) ? 0.62 : 0;
     }
     if (name.length > 2 && normal === name) return 1;
     if (words.length > 1 && ID_LIKE.has(words.at(-1)!) && entityMatches(singular(words.at(-2)!), entity))
       return words.at(-1) === 'id' ? 1 : 0.75;
     if (ID_LIKE.has(normal) && (entityMatches(holder, entity) || toolNouns.some((noun) => entityMatches(noun, entity))))
       return parameter.words.includes(normal) ? 0.95 : 0.62;
-    return normal === normalizeKey(entity) ? 0.7 : 0;
+    // An `assignee` is mostly somebody's name, not an id.
+    return normal === normalizeKey(entity) ? (PERSON_WORDS.has(entity) ? 0.5 : 0.7) : 0;
   }
   if (normal === name)
     return name === 'name' || name === 'title' || name === 'date' || name === 'text' || name === 'description'

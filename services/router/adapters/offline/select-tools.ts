@@ -4,11 +4,16 @@
  */
 import { fillFromText, namesIn } from './arguments.ts';
 import { answeringSentences } from './citations.ts';
+import { objectPhrase } from './free-text.ts';
 import { type Clause, effectClauses } from './goal.ts';
-import { PERSON_WORDS, PRONOUNS, READ_CLASSES, RELATED_CLASSES } from './lexicon.ts';
+import { ORDINAL_WORDS, PERSON_WORDS, PRONOUNS, READ_CLASSES, RELATED_CLASSES, type VerbClass } from './lexicon.ts';
+import { isInside } from './names.ts';
+import { producersOf } from './producers.ts';
+import { enumOf } from './schema.ts';
 import type { Situation } from './situation.ts';
 import type { Tool } from './toolbox.ts';
-import { contentStems, inverseDocumentFrequency, related, stem, wordsOf } from './words.ts';
+import { areOpposite, isGeneric, isGenericPair, particlesClash, sameAct } from './verbs.ts';
+import { akin, contentStems, inverseDocumentFrequency, related, stem, wordsOf } from './words.ts';
 
 export interface Target {
   readonly tool: Tool;
@@ -25,6 +30,11 @@ const DESCRIPTION_WEIGHT = 1;
 const PARAMETER_WEIGHT = 0.7;
 const OUTPUT_WEIGHT = 0.6;
 const RELATED_WEIGHT = 0.48;
+const DERIVED_WEIGHT = 0.6;
+/** What the description's verb acts upon counts more than what else it mentions. */
+const OBJECT_BONUS = 0.6;
+/** Calls that a human has to approve are the second choice for a question. */
+const GUARDED_PENALTY = 0.2;
 const READ_SCORE_MIN = 1.25;
 const EFFECT_SCORE_MIN = 2.4;
 const READ_TARGETS_MAX = 4;
@@ -57,7 +67,10 @@ function weightIn(tool: Tool, term: string): number {
   const described = [...tool.descriptionStems].some((name) => related(term, name))
     ? DESCRIPTION_WEIGHT * RELATED_WEIGHT
     : 0;
-  return Math.max(direct, named, described);
+  const derived =
+    direct === 0 && [...tool.nameStems, ...tool.parameterStems].some((one) => akin(term, one)) ? DERIVED_WEIGHT : 0;
+  const abbreviated = tool.acronyms.has(term) ? DESCRIPTION_WEIGHT : 0;
+  return Math.max(direct, named, described, derived, abbreviated);
 }
 
 export function lexicalScore(
@@ -84,7 +97,7 @@ function evidence(
   situation: Situation,
   tool: Tool,
   clause: Clause,
-): { filled: number; required: number; strong: number } {
+): { filled: number; required: number; strong: number; exact: number } {
   const filling = fillFromText(situation, tool, clause);
   const required = tool.parameters.filter((one) => one.required);
   const given = filling.filled.filter((one) => one.source === 'text' || one.source === 'label');
@@ -98,6 +111,8 @@ function evidence(
     filled: given.filter((one) => one.parameter.required && one.parameter.kind !== 'query').length,
     required: required.length,
     strong,
+    // "Ticket 4700" is one ticket: who asks for it wants no list.
+    exact: given.filter((one) => one.parameter.kind === 'id' && one.parameter.required && one.score >= 0.8).length,
   };
 }
 
@@ -120,7 +135,7 @@ function readScore(
   const words = new Set(wordsOf(clause.text));
   const plural =
     ['list', 'find'].includes(tool.verbClass) &&
-    tool.nouns.some((noun) => words.has(`${noun}s`) || words.has(noun.replace(/y$/, 'ies')))
+    tool.nouns.some((noun) => words.has(`${noun}s`) || (noun.endsWith('y') && words.has(`${noun.slice(0, -1)}ies`)))
       ? 0.5
       : 0;
   return {
@@ -130,7 +145,9 @@ function readScore(
       plural +
       (tool.checks && /^\W*(?:am|is|are|do|does|can|have|has|will)\b/i.test(clause.text) ? 0.5 : 0) +
       proof.strong * 1.1 +
+      proof.exact * 0.9 +
       (proof.required > 0 ? (proof.filled / proof.required) * 0.8 : 0.1) -
+      (tool.guarded ? GUARDED_PENALTY : 0) -
       Math.min(open, 3) * 0.15,
     terms,
   };
@@ -139,10 +156,14 @@ function readScore(
 /** Words implied by what the text mentions, so that "250 USD" finds a currency tool. */
 function impliedStems(situation: Situation, clause: Clause): string[] {
   const inside = situation.goal.mentions.filter((one) => one.start >= clause.start && one.start < clause.end);
-  return inside.some((one) => one.kind === 'currency') ? ['currency', 'convert', 'exchange'].map(stem) : [];
+  return [
+    ...(inside.some((one) => one.kind === 'currency') ? ['currency', 'convert', 'exchange'].map(stem) : []),
+    // "What do I still have to do?" consists of function words alone.
+    ...(/\b(?:to do|left to do|on my (?:list|plate))\b/i.test(clause.text) ? ['todo', 'task'].map(stem) : []),
+  ];
 }
 
-function selectReads(situation: Situation, clause: Clause): Target[] {
+export function selectReads(situation: Situation, clause: Clause): Target[] {
   const stems = [
     ...clause.stems,
     ...impliedStems(situation, clause),
@@ -198,6 +219,10 @@ function selectReads(situation: Situation, clause: Clause): Target[] {
  */
 function fallbackRead(situation: Situation, clause: Clause): Target[] {
   if (answeringSentences(situation.passages, clause.stems).length > 0) return [];
+  const state = stateRead(situation, clause);
+  if (state) return [{ tool: state, clause }];
+  const valued = valuedRead(situation, clause);
+  if (valued) return [{ tool: valued, clause }];
   const person = namesIn(
     situation.goal.mentions.filter(
       (one) => one.start >= clause.start && one.start < clause.end && !/^(?:in|at|to|from)$/.test(one.cue),
@@ -217,7 +242,7 @@ function fallbackRead(situation: Situation, clause: Clause): Target[] {
   const wished =
     ['find', 'list', 'get'].includes(clause.verbClass) &&
     (clause.verb !== '' ||
-      /^\W*(?:how much|what|which|who|where|are there|is there|do you have|any)\b/i.test(clause.text) ||
+      /^\W*(?:how|how much|what|which|who|where|are there|is there|do you have|any)\b/i.test(clause.text) ||
       /^\s*(?:i need|i want|i'm looking|looking for)/i.test(clause.text));
   if (!wished || clause.stems.length === 0) return [];
   const searchers = pure.filter(
@@ -239,6 +264,46 @@ function fallbackRead(situation: Situation, clause: Clause): Target[] {
   const best = ranked[0];
   // Several equally good searchers: guessing among them would only be noise.
   return best && (ranked.length === 1 || best.score > ranked[1]!.score) ? [{ tool: best.tool, clause }] : [];
+}
+
+/**
+ * "Is the bedroom lamp on?", "Has it been delivered?": a yes-or-no question about a thing goes to the one tool that tells
+ * the state of one thing, where another tool knows such things.
+ */
+function stateRead(situation: Situation, clause: Clause): Tool | null {
+  if (
+    !/^\W*(?:is|are|was|were|has|have|does|do|did)\s+(?:the|my|our|his|her|their|it|this|that|\p{Lu})/iu.test(
+      clause.text,
+    )
+  )
+    return null;
+  const telling = situation.tools.filter(
+    (tool) =>
+      !tool.effectful &&
+      ['get', 'check'].includes(tool.verbClass) &&
+      tool.nouns.some((noun) => /^(?:state|status|condition|info|detail|health)$/.test(noun)) &&
+      tool.parameters.some((one) => one.required && one.kind === 'id') &&
+      tool.parameters.every(
+        (one) => !one.required || one.kind !== 'id' || producersOf(situation, one, tool, [tool.name]).length > 0,
+      ),
+  );
+  return telling.length === 1 ? telling[0]! : null;
+}
+
+/** "When does Ann Lee play in Rome?": no word names the tool, but only one search takes such values. */
+function valuedRead(situation: Situation, clause: Clause): Tool | null {
+  if (!clause.question) return null;
+  const inside = situation.goal.mentions.filter((one) => isInside(one, clause) && one.kind === 'name');
+  if (inside.length < 2) return null;
+  const takers = situation.tools.filter((tool) => {
+    if (tool.effectful || !['find', 'list'].includes(tool.verbClass)) return false;
+    const filling = fillFromText(situation, tool, clause);
+    return (
+      filling.open.length === 0 &&
+      filling.filled.some((one) => one.source === 'text' && ['place', 'named', 'person'].includes(one.parameter.kind))
+    );
+  });
+  return takers.length === 1 ? takers[0]! : null;
 }
 
 /** "Plan …" gathers whatever the goal's own values can be put to: at least a place or name and a date. */
@@ -275,61 +340,99 @@ export function effectScore(
   return named > 0 ? named + (score ?? 0) : score;
 }
 
-function verbalScore(situation: Situation, tool: Tool, clause: Clause, objectStems: readonly string[]): number | null {
+/** How a wish's verb agrees with a tool's, strongest first; null where acting on it would be another act. */
+type Agreement = 'same' | 'synonym' | 'generic' | 'value' | 'described' | 'kin';
+
+function agreementOf(tool: Tool, clause: Clause): Agreement | null {
+  const wish = clause.verb.split(' ')[0] ?? '';
+  const verb = stem(wish);
+  if (tool.ownVerbs.some((one) => areOpposite(one, wish)) || particlesClash(clause.text, wish, tool.name)) return null;
+  if (verb === '') return tool.verbClass === clause.verbClass ? 'synonym' : null;
+  const undoing = tool.verbClass === 'undo';
+  if (tool.ownVerbs.some((one) => stem(one) === verb)) return 'same';
+  if (tool.nameStems.has(verb) && !(undoing && clause.verbClass !== 'undo'))
+    // "comment on it" is `add_comment`; "order it" is no `cancel_order`.
+    return isGeneric(tool.verb, tool.verbClass) || tool.verbClass === clause.verbClass ? 'same' : 'described';
+  if (tool.ownVerbs.some((one) => sameAct(wish, one))) return 'synonym';
+  if (undoing !== (clause.verbClass === 'undo')) return valueOfVerb(tool, verb) ? 'value' : null;
+  if ([...tool.nameStems].some((one) => related(one, verb)) && !undoing) return 'synonym';
+  if (isGenericPair(wish, clause.verbClass, tool.verb, tool.verbClass)) return 'generic';
+  if (valueOfVerb(tool, verb)) return 'value';
+  if (tool.descriptionStems.has(verb)) return 'described';
+  if (!KIN_CLASSES.has(clause.verbClass)) return null;
+  return RELATED_CLASSES[clause.verbClass]?.includes(tool.verbClass) &&
+    (isGeneric(tool.verb, tool.verbClass) || isGeneric(wish, clause.verbClass))
+    ? 'kin'
+    : null;
+}
+
+/** Wishes to get or send something may be met by creating it; to stop or to change something may not. */
+const KIN_CLASSES: ReadonlySet<VerbClass> = new Set(['acquire', 'create', 'send', 'schedule', 'pay', 'prepare']);
+
+/** "Close it" by setting a state to "closed", "assign it" by an assignee: for tools that change fields of a thing. */
+const valueOfVerb = (tool: Tool, verb: string): boolean =>
+  (tool.verbClass === 'update' || tool.verbClass === 'create' || tool.verbClass === 'send') &&
+  tool.parameters.some((one) =>
+    tool.verbClass === 'update'
+      ? akin(verb, stem(one.words[0] ?? '')) ||
+        (enumOf(one.item)?.some((option) => stem(String(option)) === verb) ?? false)
+      : false,
+  );
+
+const AGREEMENT_SCORE: Record<Agreement, number> = {
+  same: 2.5,
+  synonym: 1.8,
+  value: 1.8,
+  described: 1.6,
+  generic: 1.5,
+  kin: 0.8,
+};
+
+function verbalScore(situation: Situation, tool: Tool, clause: Clause, allStems: readonly string[]): number | null {
+  const agreement = agreementOf(tool, clause);
+  if (!agreement) return null;
   const verb = stem(clause.verb.split(' ')[0] ?? '');
-  const opening = stem(contentStems(tool.definition.description)[0] ?? '');
-  const sameVerb =
-    verb !== '' &&
-    (stem(tool.verb) === verb ||
-      opening === verb ||
-      (tool.nameStems.has(verb) && !(tool.verbClass === 'undo' && clause.verbClass !== 'undo')));
-  const synonym =
-    verb !== '' &&
-    !sameVerb &&
-    (related(stem(tool.verb), verb) || [...tool.nameStems].some((one) => related(one, verb)));
-  const sameClass = tool.verbClass === clause.verbClass;
-  const relatedClass = RELATED_CLASSES[clause.verbClass]?.includes(tool.verbClass) ?? false;
-  if (tool.verbClass === 'undo' && clause.verbClass !== 'undo' && !sameVerb) return null;
-  if (
-    clause.verbClass === 'undo' &&
-    tool.verbClass !== 'undo' &&
-    !sameVerb &&
-    !(tool.verbClass === 'operate' || tool.verbClass === 'update')
-  )
-    return null;
-  const described = verb !== '' && tool.descriptionStems.has(verb);
-  if (
-    !sameVerb &&
-    !synonym &&
-    !sameClass &&
-    !(relatedClass && (described || tool.verbClass !== 'prepare')) &&
-    !described
-  )
-    return null;
+  // What an own object names is not what an earlier goal was about: "add a note that …" books no second table.
+  const own = wordsOf(objectPhrase(clause)).filter((word) => !Object.hasOwn(ORDINAL_WORDS, word) && !/^\d/.test(word));
+  const objectStems = own.length === 0 || own.every((word) => PRONOUNS.has(word)) ? allStems : clause.stems;
   const objects = lexicalScore(situation, tool, objectStems);
-  const nouns = new Set(tool.nouns.map(stem));
+  const nouns = new Set([...tool.nouns.map(stem), ...tool.acronyms]);
   const nounHit =
-    (verb !== '' && [...nouns].some((noun) => related(noun, verb)) && !sameVerb) ||
-    objectStems.some((one) => nouns.has(one) || [...nouns].some((noun) => related(noun, one)));
-  const described2 = objectStems.some((one) => tool.descriptionStems.has(one));
+    (verb !== '' && agreement !== 'same' && [...nouns].some((noun) => related(noun, verb))) ||
+    objectStems.some((one) => [...nouns].some((noun) => related(noun, one)));
+  const proof = evidence(situation, tool, clause);
+  const described =
+    objectStems.some((one) => tool.descriptionStems.has(one)) ||
+    hasOption(tool, objectStems) ||
+    (agreement === 'synonym' && proof.filled > 0);
   const onlySender =
-    sameClass &&
     clause.verbClass === 'send' &&
+    tool.verbClass === 'send' &&
     situation.tools.filter((one) => one.effectful && one.verbClass === 'send').length === 1;
-  const base =
-    sameVerb || onlySender ? 2.5 : synonym && tool.verbClass !== 'undo' ? 1.8 : sameClass ? 1.5 : described ? 1.8 : 0.4;
-  if (!nounHit && !described2 && !sameVerb && !(sameClass && synonym) && !(sameClass && clause.verbClass === 'send'))
-    return null;
-  // Verbs that only agree by kin need the object to agree by name.
-  if (!sameVerb && !synonym && !sameClass && !nounHit) return null;
+  // A generic verb says nothing: "create a …" must agree by its object, unless there is none but what the tool is about.
+  const vague = agreement !== 'same' || isGeneric(verb, clause.verbClass);
+  if (vague && !nounHit && !described && !onlySender && !isBareReference(clause)) return null;
+  if (agreement === 'kin' && !nounHit) return null;
   return (
-    base +
+    (onlySender ? AGREEMENT_SCORE.same : AGREEMENT_SCORE[agreement]) +
     Math.min(objects.score, 6) * 0.7 +
     (nounHit ? 0.8 : 0) +
-    (tool.verbClass === 'prepare' && clause.verbClass !== 'prepare' ? -1 : 0) +
-    evidence(situation, tool, clause).filled * 0.1
+    (objectStems.some((one) => tool.objectStems.has(one)) ? OBJECT_BONUS : 0) +
+    (isBareReference(clause) && proof.filled > 0 ? 0.6 : 0) +
+    (tool.verbClass === 'prepare' && clause.verbClass !== 'prepare' && agreement !== 'same' ? -1 : 0) +
+    (tool.parameters.some((one) => one.stems.has(verb) && verb !== '') ? 0.1 : 0) +
+    proof.filled * 0.1
   );
 }
+
+const hasOption = (tool: Tool, stems: readonly string[]): boolean =>
+  tool.parameters.some((one) => enumOf(one.item)?.some((option) => stems.includes(stem(String(option)))));
+
+/** "Cancel WEB-12", "stop it": nothing but a code or a pronoun says what it is about. */
+const isBareReference = (clause: Clause): boolean =>
+  /\d/.test(clause.text) && clause.stems.length <= 3
+    ? true
+    : clause.stems.length === 0 || wordsOf(clause.text).some((word) => PRONOUNS.has(word) && word !== 'all');
 
 /** Topic stems of an effect clause; "it" stands for what came before. */
 export function objectStemsOf(situation: Situation, clause: Clause): string[] {
@@ -379,6 +482,12 @@ function selectEffects(situation: Situation, clause: Clause): Target[] {
 
 export function selectTargets(situation: Situation): Selection {
   const goal = situation.goal;
+  const own = situation.ownTask.at(-1);
+  const [clause] = goal.clauses;
+  if (own && clause && !situation.readOnly) {
+    const target = { tool: own, clause };
+    return { effects: own.effectful ? [target] : [], reads: own.effectful ? [] : [target], unmatched: [] };
+  }
   const effects: Target[] = [];
   const unmatched: Clause[] = [];
   const reads: Target[] = [];

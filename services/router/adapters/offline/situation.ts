@@ -4,10 +4,12 @@
  */
 import type { ChatMessage, ChatRequest, Passage } from '@tutti/contracts';
 import { type LocalNow, localNow } from './calendar-math.ts';
-import { type Goal, readGoal, splitTask } from './goal.ts';
+import { type Goal, readGoal, splitTask, type ToolVerbs } from './goal.ts';
+import { STOP_WORDS, VERB_CLASS } from './lexicon.ts';
 import { type Observation, parseContent } from './results.ts';
 import { readTool, type Tool } from './toolbox.ts';
-import { escapeRegExp } from './words.ts';
+import { isGeneric } from './verbs.ts';
+import { escapeRegExp, stem } from './words.ts';
 
 export interface Turn {
   readonly user: string;
@@ -21,6 +23,7 @@ export interface Situation {
   readonly now: LocalNow;
   readonly tools: readonly Tool[];
   readonly toolByName: ReadonlyMap<string, Tool>;
+  readonly verbs: ToolVerbs;
   readonly facts: readonly string[];
   readonly passages: readonly Passage[];
   readonly earlier: readonly Turn[];
@@ -42,6 +45,8 @@ export interface Situation {
   readonly undo: readonly Undo[];
   /** Effect tools that the follow-up names by id instead of by words. */
   readonly amend: Amendment | null;
+  /** Tools of a sub-task in this planner's own words, the one that it is about last: all that is known stands in its labels. */
+  readonly ownTask: readonly Tool[];
   /** The message only asks: nothing in it, nor in the goal it refers to, may cause an effect. */
   readonly readOnly: boolean;
   /** Why nothing may be done at all; said to the user as it is. */
@@ -124,6 +129,7 @@ export function splitTurns(messages: readonly ChatMessage[]): { turns: Turn[]; n
 export function readSituation(request: ChatRequest): Situation {
   const now = localNow(request.now, request.timeZone);
   const tools = request.tools.map(readTool);
+  const verbs = verbsOf(tools);
   const { turns, notes } = splitTurns(request.messages);
   const current = turns.at(-1) ?? { user: '', observations: [], answer: '' };
   const earlier = turns.slice(0, -1);
@@ -134,21 +140,46 @@ export function readSituation(request: ChatRequest): Situation {
     now,
     tools,
     toolByName: new Map(tools.map((tool) => [tool.name, tool])),
+    verbs,
     facts: request.facts,
     passages: request.passages,
     earlier,
     said: task,
-    goal: overall ? withoutToolNames(readGoal(task, now), tools) : readGoal(task, now),
-    background: overall ? readGoal(overall, now) : null,
+    goal: overall ? withoutToolNames(readGoal(task, now, verbs), tools) : readGoal(task, now, verbs),
+    background: overall ? readGoal(overall, now, verbs) : null,
     observations: current.observations,
     usesPast: false,
     past,
     notes,
     undo: [],
     amend: null,
+    ownTask: overall === null ? [] : ownTask(task, tools),
     readOnly: false,
     refusal: null,
   };
+}
+
+/** What these tools add to the verbs that everybody knows. */
+function verbsOf(tools: readonly Tool[]): ToolVerbs {
+  const acting = tools.filter((tool) => tool.effectful);
+  const unknown = (one: string): boolean => !VERB_CLASS.has(one) && !STOP_WORDS.has(one) && one.length > 2;
+  return {
+    coined: new Map(
+      acting.flatMap((tool) => tool.ownVerbs.filter(unknown).map((one) => [stem(one), tool.verbClass] as const)),
+    ),
+    fromNouns: new Map(
+      acting
+        .filter((tool) => isGeneric(tool.verb, tool.verbClass) && tool.nouns.length === 1)
+        .flatMap((tool) => tool.nouns.filter(unknown).map((noun) => [stem(noun), tool.verbClass] as const)),
+    ),
+  };
+}
+
+/** "Verb object (tool, then tool): name: value; …": how `plan-maker.ts` words its tasks. */
+function ownTask(task: string, tools: readonly Tool[]): Tool[] {
+  const named = task.match(/^\p{Lu}[^.(]{0,120}\(([\w-]+(?:, then [\w-]+)*)\)[:.]/u)?.[1]?.split(', then ') ?? [];
+  const found = named.flatMap((name) => tools.filter((tool) => tool.name === name));
+  return found.length === named.length ? found : [];
 }
 
 /** A task names its tools; those names are not values. */

@@ -49,6 +49,8 @@ export interface Step {
   obstacle: Obstacle | null;
   choices: { readonly observation: Observation; readonly choice: Choice; readonly source: string }[];
   blockers: Blocker[];
+  /** A condition that nothing here can judge, as a question to the user. */
+  doubt: string | null;
 }
 
 export interface Value {

@@ -29,7 +29,7 @@ describe('a trip', () => {
     expect(callOf(calls, 'holdFlight').arguments).toEqual({ offerId: 'of_2' });
     expect(callOf(calls, 'bookFlight').arguments).toEqual({ holdId: 'hold_of_2', passengerName: 'Anna Schmidt' });
     expect(answer).toContain('K7QX1');
-    expect(answer).toContain('1,180 EUR');
+    expect(answer).toContain('EUR 1,180');
     expect(answer).toMatch(/must not exceed EUR 1,400\. \[1\]/);
     expect(answer).not.toMatch(/[{}]/);
   });

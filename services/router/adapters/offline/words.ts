@@ -48,7 +48,12 @@ function stemUncached(raw: string): string {
 
 /** Words of running text, lower case, in order. */
 export function wordsOf(text: string): string[] {
-  return text.toLowerCase().match(/[\p{L}\p{N}]+(?:['’][\p{L}]+)?/gu) ?? [];
+  return (
+    text
+      .toLowerCase()
+      .replace(/\bto-do(s?)\b/g, 'todo$1')
+      .match(/[\p{L}\p{N}]+(?:['’][\p{L}]+)?/gu) ?? []
+  );
 }
 
 /** Stems of the words that carry a topic. */
@@ -92,6 +97,15 @@ const groupsByStem: ReadonlyMap<string, ReadonlySet<string>> = (() => {
   return map;
 })();
 
+/** Forms of one root that stemming leaves apart: "dermatologist" and "dermatology", "assignee" and "assign". */
+export function akin(left: string, right: string): boolean {
+  if (left === right) return true;
+  const shorter = Math.min(left.length, right.length);
+  let shared = 0;
+  while (shared < shorter && left[shared] === right[shared]) shared += 1;
+  return shared >= 6 && left.length - shared <= 4 && right.length - shared <= 4;
+}
+
 /** Whether two stems share a meaning group (or are the same). */
 export const related = (left: string, right: string): boolean =>
   left === right || (groupsByStem.get(left)?.has(right) ?? false);
@@ -115,7 +129,9 @@ export const escapeRegExp = (text: string): string => text.replace(/[.*+?^${}()|
 /** Sentences with their offsets; abbreviations and decimals do not end one. */
 export function sentencesOf(text: string): string[] {
   return text
-    .split(/(?<=[.!?])\s+(?=[\p{Lu}\p{N}"“(*-])|\n+/u)
+    .split(
+      /(?<=[.!?])(?<!\b(?:Dr|Mr|Mrs|Ms|Prof|St|No|Nr|Jr|Sr|Inc|Ltd|vs|approx|\p{L}*str)\.)\s+(?=[\p{Lu}\p{N}"“(*-])|\n+/u,
+    )
     .map((sentence) => sentence.replace(/^\s*(?:[-*•]|#+)\s*/, '').trim())
     .filter((sentence) => sentence.length > 0);
 }

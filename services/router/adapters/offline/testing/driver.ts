@@ -186,7 +186,9 @@ export class Session {
       calls.push(...own);
     }
     const all = [...traces.values()].flat();
-    const final = completeOffline(this.request([...messages, ...all], { tools: [], toolChoice: 'none' }));
+    const reported = children.map((one) => `- ${one.id}\n${one.text.replace(/^/gm, '  ')}`).join('\n');
+    const system: ChatMessage = { role: 'system', content: `Results of the sub-tasks:\n${reported}` };
+    const final = completeOffline(this.request([system, ...messages, ...all], { tools: [], toolChoice: 'none' }));
     const answer = final.message.content ?? '';
     remember(all, answer);
     return { plan, calls, answer, children };
