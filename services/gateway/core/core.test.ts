@@ -90,6 +90,31 @@ describe('public entries', () => {
     expect(JSON.stringify(shown)).not.toContain('SECRET');
   });
 
+  it('do not count the time that a human took as the call’s', () => {
+    const head = { run: newRunId(session), n: 1 };
+    const callId = 'call_00000000000000000000000001';
+    const action = { callId, tool: 'book', arguments: {}, content: '{}', isError: false, effect: 'irreversible' };
+    const views = new EntryViews();
+    const entries = [
+      {
+        ...head,
+        at: 0,
+        type: 'step.requested',
+        callId,
+        step: { kind: 'execute', call: { id: callId, name: 'book', arguments: {} } },
+      },
+      {
+        ...head,
+        at: 10,
+        type: 'approval.requested',
+        approval: { id: 'apr_1', callId, requestedAt: 10, expiresAt: 20 },
+      },
+      { ...head, at: 5_000, type: 'approval.decided', approval: 'apr_1', decision: 'approved', by: 'kim' },
+      { ...head, at: 5_040, type: 'step.completed', callId, result: { kind: 'execute', action, replayed: false } },
+    ] as RunEntry[];
+    expect(entries.map((entry) => views.view(entry)).at(-1)).toMatchObject({ durationMs: 40 });
+  });
+
   it('do not show a parent’s briefing of a child', () => {
     const entry: RunEntry = {
       type: 'run.accepted',

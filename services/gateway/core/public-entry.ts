@@ -147,11 +147,22 @@ function never(value: never): never {
 /** Shows entries one after the other, with how long each step took. Steps that are open are remembered, others not. */
 export class EntryViews {
   readonly #requestedAt = new Map<string, number>();
+  readonly #approvalOf = new Map<string, string>();
   view(entry: RunEntry): Record<string, unknown> {
     if (entry.type === 'step.requested') this.#requestedAt.set(entry.callId, entry.at);
+    if (entry.type === 'approval.requested') this.#approvalOf.set(entry.approval.id, entry.approval.callId);
+    if (entry.type === 'approval.decided') this.#decided(entry.approval, entry.at);
     const callId = 'callId' in entry ? entry.callId : undefined;
     const body = publicEntry(entry, callId === undefined ? undefined : this.#requestedAt.get(callId));
     if (callId && (entry.type === 'step.completed' || entry.type === 'step.failed')) this.#requestedAt.delete(callId);
     return body;
+  }
+
+  /** How long a human took is not how long the call took. */
+  #decided(approval: string, at: number): void {
+    const callId = this.#approvalOf.get(approval);
+    if (callId === undefined) return;
+    this.#approvalOf.delete(approval);
+    if (this.#requestedAt.has(callId)) this.#requestedAt.set(callId, at);
   }
 }

