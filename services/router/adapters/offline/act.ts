@@ -42,8 +42,10 @@ export function decide(situation: Situation): Decision {
           ? [findingsBefore(situation), question].filter(Boolean).join('\n\n')
           : question,
     };
+  const said = answer(situation);
   const closing = [
-    answer(situation),
+    said,
+    obstaclesLine(graph, said),
     graph.unmatched.length > 0 && graph.targets.length > 0 ? unmatchedLine(graph) : '',
   ]
     .filter(Boolean)
@@ -53,6 +55,16 @@ export function decide(situation: Situation): Decision {
 
 const findingsBefore = (situation: Situation): string =>
   situation.observations.some((one) => one.isError) ? '' : answer({ ...situation, readOnly: true, amend: null });
+
+/** What stopped an act, where the answer does not say it. */
+function obstaclesLine(graph: Graph, said: string): string {
+  const why = graph.targets
+    .filter((step) => step.tool.effectful && !step.done)
+    .flatMap((step) => step.blockers.map((one) => one.text))
+    .filter((text, index, all) => all.indexOf(text) === index && !said.toLowerCase().includes(text.toLowerCase()));
+  const unsaid = why.filter((text) => !said.includes(text.split(': ').at(-1)!));
+  return unsaid.length > 0 ? sentence(`What stands in the way: ${joinWords(unsaid)}`) : '';
+}
 
 const unmatchedLine = (graph: Graph): string =>
   sentence(

@@ -129,7 +129,8 @@ class Filler {
 
   private texts(): void {
     for (const parameter of this.pending()) {
-      const raw = freeText(this.situation, this.tool, parameter, this.clause, this.used, this.options);
+      const alone = this.pending().filter((one) => one.required && one.kind === 'named').length <= 1;
+      const raw = freeText(this.situation, this.tool, parameter, this.clause, this.used, this.options, alone);
       const value = raw === null ? undefined : coerce(parameter.many ? [raw] : raw, parameter.schema);
       if (value !== undefined && accepts(value, parameter.schema, parameter.schema))
         this.put({ parameter, value, source: 'text', score: 0.7 });

@@ -137,6 +137,7 @@ function pairsFor(job: Assignment, parameter: Parameter): Pair[] {
       (isOptionElsewhere(job.tool, parameter, mention.text) || given.has(mention.text.toLowerCase()))
     )
       return [];
+    if (mention.kind === 'phrase' && isName(parameter) && speaksOfAnother(job, parameter, mention)) return [];
     const found = fit(parameter, mention, situation.now, extra);
     if (!found) return [];
     const elsewhere =
@@ -151,6 +152,22 @@ function pairsFor(job: Assignment, parameter: Parameter): Pair[] {
     return [{ parameter, mention, score, value: found.value, key: mentionKey(mention, found.part) }];
   });
 }
+
+/** "namespace prod" is the namespace's value with its name, not somebody else's. */
+const speaksOfAnother = (job: Assignment, parameter: Parameter, mention: Mention): boolean => {
+  const words = wordsOf(mention.text).map(stem);
+  return job.tool.parameters.some(
+    (one) =>
+      one !== parameter &&
+      one.words.some(
+        (word) =>
+          word.length > 3 &&
+          words.includes(stem(word)) &&
+          !parameter.words.includes(word) &&
+          !job.tool.nouns.includes(word),
+      ),
+  );
+};
 
 /** Words that are a member of another parameter's choices name that choice. */
 const isOptionElsewhere = (tool: Tool, parameter: Parameter, text: string): boolean =>

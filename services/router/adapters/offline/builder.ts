@@ -18,7 +18,7 @@ import { accepts, prune, setAt } from './schema.ts';
 import type { Situation } from './situation.ts';
 import type { Purpose, Step } from './step.ts';
 import type { Tool } from './toolbox.ts';
-import { isGeneric } from './verbs.ts';
+import { changesNothing, isCode, isWeak, keyOf, mended } from './trust.ts';
 import { stem, wordsOf } from './words.ts';
 
 const DEPTH_MAX = 5;
@@ -27,10 +27,6 @@ const SUBJECTS_MAX = 6;
 const SPOKEN_BONUS = 0.6;
 /** A tool that merely sounds related to what is wanted gets no bonus for being spoken of. */
 const SPOKEN_SCORE_MIN = 0.6;
-/** Below this, words in the text are a weaker sign than what a lookup tool would return. */
-const TRUSTED_SCORE = 0.5;
-/** A code that stands alone may be a name of the thing instead of its id: where a list of them can be had, it decides. */
-const CODE_TRUSTED_SCORE = 0.7;
 
 export class Builder {
   readonly situation: Situation;
@@ -418,38 +414,3 @@ export class Builder {
     return !rivals.some((one) => one.done?.callId === call.callId);
   }
 }
-
-const keyOf = (filled: readonly Filled[]): string =>
-  JSON.stringify(filled.map((one) => [one.parameter.name, one.value]).sort());
-
-/** An update that only says of what: there is nothing in it that the user asked for. */
-const changesNothing = (step: Step): boolean =>
-  step.tool.effectful &&
-  step.purpose === 'effect' &&
-  step.tool.verbClass === 'update' &&
-  isGeneric(step.tool.verb, 'update') &&
-  step.needs.length === 0 &&
-  step.obstacle === null &&
-  step.tool.parameters.some((one) => !one.required && one.kind !== 'id') &&
-  step.tool.parameters.every((one) => (one.required ? one.kind === 'id' : valueAt(step.args, one.path) === undefined));
-
-const valueAt = (args: Record<string, unknown>, path: readonly (string | number)[]): unknown =>
-  path.reduce<unknown>(
-    (value, part) =>
-      typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[part] : undefined,
-    args,
-  );
-
-const isCode = (one: Filled): boolean => one.mention?.kind === 'identifier' || one.mention?.kind === 'code';
-
-/** Words that only might be an id give way to a lookup; an address that the goal implies by a name is looked up too. */
-const isWeak = (one: Filled): boolean =>
-  one.parameter.required &&
-  one.source === 'text' &&
-  ['id', 'email'].includes(one.parameter.kind) &&
-  (one.score < TRUSTED_SCORE ||
-    (one.parameter.kind === 'id' && isCode(one) && (one.score < CODE_TRUSTED_SCORE || !/\d/.test(String(one.value)))));
-
-const mended = (call: Observation, step: Step): boolean =>
-  Object.keys(call.arguments).filter((key) => JSON.stringify(call.arguments[key]) !== JSON.stringify(step.args[key]))
-    .length <= 1;

@@ -12,6 +12,7 @@ import type { Mention } from './mentions.ts';
 import { sameArguments } from './same-call.ts';
 import { selectTargets } from './select-tools.ts';
 import type { Situation } from './situation.ts';
+import { standingEffects } from './standing.ts';
 import type { Purpose, Step } from './step.ts';
 import type { Tool } from './toolbox.ts';
 
@@ -81,7 +82,32 @@ function orderActs(builder: Builder, acts: readonly Step[]): void {
     for (const one of chainOf(step)) if (one !== step && one.tool.effectful) one.after.push(...step.after);
 }
 
+const REPETITION = 'I have done exactly this already in this conversation. Should I do it once more?';
+const MAKES_ANEW: ReadonlySet<string> = new Set(['acquire', 'create', 'send', 'schedule', 'pay']);
+
+/** The same order, payment or message a second time is rarely meant, unless the words say so. */
+function isRepetition(situation: Situation, step: Step): boolean {
+  if (step.done || step.missing.length > 0 || !MAKES_ANEW.has(step.tool.verbClass)) return false;
+  if (/\b(?:again|another|once more|one more|second|repeat|additional|extra|more)\b/i.test(situation.said))
+    return false;
+  const plain = (text: string): string =>
+    text
+      .toLowerCase()
+      .replace(/[^\p{L}\p{N}]+/gu, ' ')
+      .trim();
+  const standing = standingEffects(situation).filter((one) => one.tool === step.tool.name);
+  if (step.needs.length > 0)
+    return situation.earlier.some(
+      (turn) =>
+        plain(turn.user) === plain(situation.said) &&
+        turn.observations.some((one) => standing.some((each) => each.callId === one.callId)),
+    );
+  return standing.some((one) => sameArguments(one.arguments, step.args));
+}
+
 function judge(builder: Builder, step: Step): void {
+  if (builder.situation.affirmed) return;
+  if (isRepetition(builder.situation, step)) step.doubt = REPETITION;
   const verdict = verdictOn(builder, step);
   if (verdict?.kind === 'fails') step.blockers = [...step.blockers, verdict.blocker];
   if (verdict?.kind === 'unknown') step.doubt = verdict.question;

@@ -9,6 +9,8 @@ import type { Tool } from './toolbox.ts';
 import { contentStems, stem } from './words.ts';
 
 const CHECKS_MAX = 3;
+/** What an act that moves money rests on. */
+const FUNDS = /balance|funds|budget|credit|allowance/i;
 /** Effects that take up nobody's time: a calendar does not stand in their way. */
 const TIMELESS =
   /^(?:email|mail|message|reminder|task|todo|note|comment|ticket|issue|incident|order|payment|invoice|transfer|sms|post|report|document|contact|event2)$/;
@@ -60,10 +62,16 @@ export function checksFor(builder: Builder, step: Step, situation: Situation): S
           (parameter.kind === 'id' || parameter.kind === 'named') &&
           ids.has(stem(parameter.entity || parameter.words.at(-1) || '')),
       );
+    const funds =
+      tool.checks &&
+      FUNDS.test(tool.name) &&
+      tool.parameters.every((one) => !one.required) &&
+      step.filled.some((one) => one.parameter.kind === 'money' && one.parameter.role === '');
     const mentioned = tool.checks && tool.nouns.some((noun) => goalStems.has(stem(noun))) && !isCalendarCheck(tool);
     if (
       !calendar &&
       !shared &&
+      !funds &&
       !(mentioned && (shared || tool.parameters.every((parameter) => !parameter.required || parameter.kind !== 'id')))
     )
       continue;

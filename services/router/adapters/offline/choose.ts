@@ -181,6 +181,14 @@ function tooSmall(row: Row, goal: Goal): string | null {
 const DATE_OR_TIME =
   /\b\d{4}-\d{2}-\d{2}(?:T[\d:.+-]*Z?)?|\b\d{1,2}[:.]\d{2}\b|\b\d{1,2}(?:st|nd|rd|th)?\.? (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)\p{L}*|\b(?:19|20)\d{2}\b/giu;
 
+const withoutQuantities = (goal: Goal): string =>
+  goal.mentions
+    .filter((one) => ['date', 'time', 'duration', 'money', 'percent'].includes(one.kind))
+    .reduce(
+      (text, one) => text.slice(0, one.start) + ' '.repeat(one.end - one.start) + text.slice(one.end),
+      withoutOutcome(goal, goal.text),
+    );
+
 /** How many topic words of the goal a row's own text repeats that do not occur in every row. */
 function nameScores(rows: readonly Row[], goal: Goal, subject: string | null): number[] {
   const sets = rows.map(
@@ -198,8 +206,8 @@ function nameScores(rows: readonly Row[], goal: Goal, subject: string | null): n
   const wanted = new Set(
     subject
       ? wordsOf(subject).map(stem)
-      : wordsOf(withoutOutcome(goal, goal.text).replace(DATE_OR_TIME, ' '))
-          .filter((word) => !STOP_WORDS.has(word))
+      : wordsOf(withoutQuantities(goal).replace(DATE_OR_TIME, ' '))
+          .filter((word) => !STOP_WORDS.has(word) && !/^\d{1,2}$/.test(word))
           .map(stem),
   );
   for (const mention of goal.mentions)

@@ -41,10 +41,19 @@ const coerceFact = (raw: unknown, parameter: Parameter): unknown => {
   return value !== undefined && accepts(value, parameter.item, parameter.item) ? value : undefined;
 };
 
+/** A "contact e-mail" is where the user is reached. */
+const isReachable = (word: string, parameter: Parameter): boolean =>
+  /^(?:contact|owner)$/.test(word) && (parameter.kind === 'email' || parameter.kind === 'phone');
+
 function readFact(fact: string, parameter: Parameter, now: LocalNow, self: boolean): unknown {
   const holders = parameter.path.flatMap((part) => (typeof part === 'string' ? splitIdentifier(part) : []));
   const own = (word: string): boolean => self && /^(?:patient|participant|owner|attendee)s?$/.test(word);
-  if ([...parameter.words, ...holders].some((word) => OTHER_PARTY.test(word) && !own(word))) return null;
+  if (
+    [...parameter.words, ...holders].some(
+      (word) => OTHER_PARTY.test(word) && !own(word) && !isReachable(word, parameter),
+    )
+  )
+    return null;
   const mentions = (): Mention[] => findMentions(fact, now);
   switch (parameter.kind) {
     case 'place': {
@@ -89,6 +98,9 @@ function readFact(fact: string, parameter: Parameter, now: LocalNow, self: boole
       const stems = contentStems(fact);
       if (own.length < 2 || !own.every((word) => stems.includes(stem(word)) || word === 'id' || word === 'number'))
         return null;
+      const whole = fact.match(/(?:\bis\b|:|=)\s*["“]?([^"”]{1,40}?)["”]?[.]?\s*$/)?.[1];
+      if (whole && typeof parameter.item.pattern === 'string' && accepts(whole, parameter.item, parameter.item))
+        return whole;
       const found = fact.match(/(?:is|:|=)\s*["“]?#?([^\s,;"”]+?)["”]?[.]?\s*$/)?.[1] ?? null;
       // An id has a digit in it; "… is booked" is none.
       return found && (parameter.kind !== 'id' || /\d/.test(found)) ? found : null;

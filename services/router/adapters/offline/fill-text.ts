@@ -29,6 +29,8 @@ export function freeText(
   clause: Clause | null,
   used: readonly Mention[],
   options: FillOptions,
+  /** No other name is open that the words could be meant for. */
+  alone: boolean,
 ): string | null {
   if (
     parameter.item.type !== undefined &&
@@ -125,9 +127,11 @@ export function freeText(
       if (!parameter.required || options.prerequisite) return null;
       const phrase = objectPhrase(scope);
       const own2 = new Set([...tool.nouns.map(stem), ...parameter.words.map(stem)]);
-      const alone = tool.parameters.filter((one) => one.required && one.kind === 'named').length === 1;
       return scope.verb &&
         alone &&
+        // What something is taken from or brought to must be said as such.
+        parameter.role === '' &&
+        !used.some((one) => phrase.includes(one.text)) &&
         phrase &&
         phrase.split(' ').length <= 3 &&
         !phrase.split(' ').every((word) => own2.has(stem(word)))

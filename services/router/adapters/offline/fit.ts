@@ -25,7 +25,11 @@ export function fit(parameter: Parameter, mention: Mention, now: LocalNow, extra
 
 /** `reference "Lunch"`: a quotation right behind the parameter's own name. */
 const isQuotedFor = (parameter: Parameter, mention: Mention): boolean =>
-  mention.kind === 'quoted' && parameter.words.some((word) => word.length > 2 && stem(word) === mention.before.at(-1));
+  mention.kind === 'quoted' &&
+  parameter.words.some(
+    (word) =>
+      word.length > 2 && stem(word) === mention.before.filter((one) => !/^(?:to|as|is|with|text)$/.test(one)).at(-1),
+  );
 
 function rawFit(parameter: Parameter, mention: Mention, now: LocalNow, extra: ReadonlySet<string>): Fit | null {
   if (isQuotedFor(parameter, mention)) return { score: 0.95, value: mention.text, part: 'all' };

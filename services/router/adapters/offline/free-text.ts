@@ -79,10 +79,16 @@ export function enumFrom(
         value: option,
         score,
         at,
-        next: at >= 0 ? (lower.slice(at + phrase.length + 2).split(' ')[0] ?? '') : '',
+        next: at >= 0 ? wordBehind(text, words) : '',
       };
   }
   return best;
+}
+
+/** The word right behind a phrase's last place in the text; '' where a mark stands between. */
+function wordBehind(text: string, words: readonly string[]): string {
+  const phrase = new RegExp(`\\b${words.map(escapeRegExp).join('[^\\p{L}\\p{N}]+')}(?:\\s+([\\p{L}\\p{N}]+))?`, 'giu');
+  return [...text.matchAll(phrase)].at(-1)?.[1]?.toLowerCase() ?? '';
 }
 
 /** A yes/no parameter is set where the text uses its words, and unset where it negates them. */

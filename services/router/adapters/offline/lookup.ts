@@ -8,7 +8,7 @@ import { type Choice, choose } from './choose.ts';
 import { shapeOf } from './fit-name.ts';
 import type { Clause, Goal } from './goal.ts';
 import type { Parameter } from './parameters.ts';
-import { carries, carriesAll, type Pointing } from './pointing.ts';
+import { carries, isCalled, type Pointing } from './pointing.ts';
 import {
   type Candidate,
   candidatesIn,
@@ -122,7 +122,9 @@ function read(
     return literal && !carries(top.record.value, names[0]!)
       ? null
       : { kind: 'value', value: top.value, score: top.score, observation, choice: null };
-  const named = siblings.filter((row) => names.some((name) => carries(row, name)));
+  const { hints } = options.pointing;
+  const byName = siblings.filter((row) => names.some((name) => carries(row, name)));
+  const named = byName.length > 0 ? byName : siblings.filter((row) => hints.some((name) => carries(row, name)));
   const valueIn = (row: Row): unknown =>
     candidatesIn({ ...top.record, value: row }, parameter, toolOf(situation, observation.tool).nouns)[0]?.value;
   if (literal && named.length === 0)
@@ -196,7 +198,7 @@ function isDoubtful(
   options: LookupOptions,
   named: boolean,
 ): boolean {
-  const { names, modifiers } = options.pointing;
+  const { names } = options.pointing;
   const told = situation.observations.some(
     (one) => one !== observation && names.some((name) => one.text.toLowerCase().includes(name.toLowerCase())),
   );
@@ -211,5 +213,5 @@ function isDoubtful(
     return true;
   if (!options.existing) return false;
   if (choice.guess && !named) return true;
-  return choice.chosen !== null && !carriesAll(choice.chosen, modifiers);
+  return choice.chosen !== null && !isCalled(choice.chosen, options.pointing);
 }

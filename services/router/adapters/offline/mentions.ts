@@ -260,6 +260,11 @@ function scanQuantities(scanner: Scanner): void {
 }
 
 function scanCodes(scanner: Scanner): void {
+  // File names.
+  scanner.each(
+    /(?<![\p{L}\p{N}_.@-])[\p{L}\p{N}][\p{L}\p{N}_-]+\.\p{Ll}[\p{Ll}\d]{1,4}(?![\p{L}\p{N}_@]|\.\p{L})/gu,
+    (m) => scanner.add({ ...scanner.common(m.index, m.index + m[0].length), kind: 'identifier' }),
+  );
   // Letters joined with digits, dashes, underscores, dots or slashes, and #numbers: ids, versions, slugs, host and zone names.
   scanner.each(
     /(?<![\p{L}\p{N}_])#?(?=[\p{L}\p{N}]*[\d_/-])[\p{L}\p{N}]+(?:[-_./:][\p{L}\p{N}]+)*(?![\p{L}\p{N}_])|#\d+/gu,

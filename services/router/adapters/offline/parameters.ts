@@ -187,7 +187,7 @@ function kindOf(
   if (has(REASON)) return 'reason';
   // A number in a string ("number of the order") is an id; "phone number" was handled above.
   if (
-    (ID_WORDS.has(last) || (last === 'number' && words.length > 1)) &&
+    (ID_WORDS.has(last) || (/^(?:number|tag)$/.test(last) && words.length > 1)) &&
     !(last === 'code' && /country|postal|zip/.test(text))
   )
     return 'id';
@@ -240,6 +240,7 @@ function roleOf(kind: ParameterKind, words: readonly string[], description: stri
     return 'max';
   if (has(/^(?:min|minimum|lower|least|above|over)$/) || /\b(?:minimum|at least|lower bound)\b/i.test(description))
     return 'min';
+  if (kind === 'named' && has(/^new$/)) return 'to';
   if (words.some((word) => FROM_WORDS.has(word))) return 'from';
   if (words.some((word) => TO_WORDS.has(word))) return 'to';
   if (/\b(?:depart(?:ure|ing)?|leaving|origin|from which|convert from|source)\b/i.test(description)) return 'from';

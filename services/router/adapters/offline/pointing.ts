@@ -20,6 +20,10 @@ export interface Pointing {
   readonly names: readonly string[];
   /** Words that tell the thing from others of its kind; the record must carry all of them. */
   readonly modifiers: readonly string[];
+  /** Names that a record may carry: of several, one that does is meant. */
+  readonly hints: readonly string[];
+  /** Words of which the record must carry one where it carries no modifier: the thing is called by them. */
+  readonly heads: readonly string[];
   /** The names are what the user gave for the value itself: it may be the value although no record has it. */
   readonly literal: boolean;
 }
@@ -72,12 +76,14 @@ const POINTING_CUES = /^(?:|to|at|of|with|from|named|called|whose|by)$/;
 const GENERIC_MODIFIERS =
   /^(?:new|old|next|last|latest|current|upcoming|existing|whole|entire|same|first|second|third|other|single|own|real|following|previous|recent|earliest|oldest|newest|cheapest|best)$/;
 
+const NOTHING: Pointing = { names: [], hints: [], modifiers: [], heads: [], literal: false };
+
 export function pointingOf(situation: Situation, step: Step, parameter: Parameter, weak: Filled | null): Pointing {
   if (weak && typeof weak.value === 'string' && weak.parameter.kind === 'id')
-    return { names: [weak.value], modifiers: [], literal: true };
+    return { ...NOTHING, names: [weak.value], literal: true };
   const { goal, clause } = askedBy(situation, step);
   const scope = clause ?? (situation.background ? null : (goal.clauses[0] ?? null));
-  if (!scope) return { names: [], modifiers: [], literal: false };
+  if (!scope) return NOTHING;
   const given = JSON.stringify([
     step.args,
     step.filled.map((one) => one.value),
@@ -90,7 +96,12 @@ export function pointingOf(situation: Situation, step: Step, parameter: Paramete
     )
     .filter((one) => !given.includes(one.text.toLowerCase()) || told.includes(one.text.toLowerCase()))
     .map((one) => one.text);
-  return { names: [...new Set(names)], modifiers: modifiersOf(step, parameter, scope, given), literal: false };
+  const hints = goal.mentions
+    .filter(
+      (one) => one.kind === 'name' && one.cue === 'for' && isInside(one, scope) && !isPersons(one, step, parameter),
+    )
+    .map((one) => one.text);
+  return { names: [...new Set(names)], hints, ...wordsFor(step, parameter, scope, given), literal: false };
 }
 
 const isPointer = (one: Mention): boolean =>
@@ -109,25 +120,32 @@ const isPersons = (one: Mention, step: Step, parameter: Parameter): boolean =>
   !PERSON_WORDS.has(parameter.entity) &&
   step.tool.parameters.some((other) => other !== parameter && PERSON_WORDS.has(other.entity));
 
-function modifiersOf(step: Step, parameter: Parameter, clause: Clause, given: string): string[] {
+/** What the object is called: "slow query" has the modifier "slow"; "query" counts where the tool speaks of no queries. */
+function wordsFor(
+  step: Step,
+  parameter: Parameter,
+  clause: Clause,
+  given: string,
+): { modifiers: string[]; heads: string[] } {
   const phrase = (clause.effect ? objectPhrase(clause) : '').split(
     /\s(?:of|called|named|label+ed|titled)\s|["“'#]/,
   )[0]!;
-  const words = wordsOf(phrase).slice(0, -1);
+  const words = wordsOf(phrase);
+  const head = words.at(-1) ?? '';
   const own = [...step.tool.nouns, ...parameter.words, parameter.entity].map(stem);
+  const isOwn = (word: string): boolean => own.some((one) => one === stem(word) || related(one, stem(word)));
   // "Assign the slow query to Ann": the object's words tell which query, not which person.
-  const head = stem(wordsOf(phrase).at(-1) ?? '');
-  const isObject = related(head, stem(parameter.entity)) || !PERSON_WORDS.has(parameter.entity);
-  if (!isObject) return [];
-  return words.filter(
-    (word) =>
-      word.length > 2 &&
-      !/^\d/.test(word) &&
-      !STOP_WORDS.has(word) &&
-      !GENERIC_MODIFIERS.test(word) &&
-      !own.some((one) => one === stem(word) || related(one, stem(word))) &&
-      !given.includes(`"${word}`),
-  );
+  if (PERSON_WORDS.has(parameter.entity) && !related(stem(head), stem(parameter.entity)))
+    return { modifiers: [], heads: [] };
+  const tells = (word: string): boolean =>
+    word.length > 2 &&
+    !/^\d/.test(word) &&
+    !STOP_WORDS.has(word) &&
+    !GENERIC_MODIFIERS.test(word) &&
+    !isOwn(word) &&
+    !given.includes(`"${word}`);
+  const known = step.tool.descriptionStems.has(stem(head)) || step.tool.acronyms.has(stem(head));
+  return { modifiers: words.slice(0, -1).filter(tells), heads: tells(head) && !known ? [head] : [] };
 }
 
 type Row = Record<string, unknown>;
@@ -143,7 +161,13 @@ export function carries(row: Row, name: string): boolean {
   return wordsOf(name).some((word) => word.length > 2 && words.has(word));
 }
 
-export function carriesAll(row: Row, modifiers: readonly string[]): boolean {
+/** Whether a record is what the words call: by all that tells it from others, else by its own name. */
+export function isCalled(row: Row, pointing: Pointing): boolean {
+  if (pointing.modifiers.length > 0) return carriesAll(row, pointing.modifiers);
+  return carriesAll(row, pointing.heads);
+}
+
+function carriesAll(row: Row, modifiers: readonly string[]): boolean {
   const stems = wordsOf(textOf(row).replace(/[_-]/g, ' ')).map(stem);
   return modifiers.every((word) =>
     stems.some((one) => one === stem(word) || related(one, stem(word)) || akin(one, stem(word))),

@@ -59,6 +59,13 @@ export const isLastResort = (tool: Tool, parameter: Parameter): boolean =>
   tool.parameters.some((one) => one.kind === 'query') &&
   tool.parameters.every((one) => !one.required || one.kind === 'query');
 
+/** "Find parking garages near a place" knows garages, whatever its name says. */
+const listsByDescription = (tool: Tool, parameter: Parameter): boolean =>
+  tool.outputs === null &&
+  parameter.entity.length > 3 &&
+  tool.objectStems.has(stem(parameter.entity)) &&
+  !PERSON_WORDS.has(parameter.entity);
+
 function conventional(tool: Tool, parameter: Parameter): number {
   const known = tool.nouns.some((noun) => sameEntity(noun, parameter.entity));
   const kin =
@@ -72,6 +79,7 @@ function conventional(tool: Tool, parameter: Parameter): number {
   if (parameter.kind === 'id') {
     if (isPreparatory(tool, parameter) && (known || tool.verb === parameter.entity)) return 0.75;
     if (known) return reads ? (tool.verbClass === 'get' ? 0.68 : 0.75) : tool.effectful ? 0.6 : 0;
+    if (reads && listsByDescription(tool, parameter)) return 0.6;
     return kin && reads ? 0.52 : isLastResort(tool, parameter) ? LAST_RESORT_SCORE : 0;
   }
   if (parameter.kind === 'email' || parameter.kind === 'phone')

@@ -213,7 +213,8 @@ describe('for any request', () => {
 
   /** What is not pure passes the policy's gate, so that a tool may be asked that only its kind does not call a reading one. */
   const reads = (tool: { name: string; effect: string } | undefined): boolean =>
-    tool?.effect === 'pure' || /^(?:get|list|search|check|status|query)|(?:search|list|status|check|query|get|price|time)$/i.test(tool?.name ?? '');
+    tool?.effect === 'pure' ||
+    /^(?:get|list|search|check|status|query)|(?:search|list|status|check|query|get)$/i.test(tool?.name ?? '');
 
   it('never calls a tool with an effect for a question or a search', () => {
     const harmless = fc

@@ -47,6 +47,8 @@ export interface Situation {
   readonly amend: Amendment | null;
   /** Tools of a sub-task in this planner's own words, the one that it is about last: all that is known stands in its labels. */
   readonly ownTask: readonly Tool[];
+  /** The user said yes to the question that was asked: what it was about is not asked again. */
+  readonly affirmed: boolean;
   /** The message only asks: nothing in it, nor in the goal it refers to, may cause an effect. */
   readonly readOnly: boolean;
   /** Why nothing may be done at all; said to the user as it is. */
@@ -154,6 +156,7 @@ export function readSituation(request: ChatRequest): Situation {
     undo: [],
     amend: null,
     ownTask: overall === null ? [] : ownTask(task, tools),
+    affirmed: false,
     readOnly: false,
     refusal: null,
   };

@@ -122,7 +122,7 @@ function evidentlyReads(parts: readonly string[], description: string): boolean 
   if (SURELY_READS.has(first))
     return !own.slice(1).some((part) => /^(?:create|delete|update|replace|remove|set|send)$/.test(part));
   const tells = SURELY_READS.has(last) || TELLING.has(last) || last === 'lookup';
-  return tells && !acts(first) && (opens !== null || description === '' || SURELY_READS.has(last));
+  return tells && !acts(first) && (opens !== null || SURELY_READS.has(last));
 }
 
 const SURELY_READS = new Set(
@@ -137,7 +137,6 @@ function ownVerbsOf(parts: readonly string[], verb: string, description: string,
   const first = parts[0] ?? '';
   const coined =
     effectful &&
-    parts.length > 1 &&
     first.length > 2 &&
     !VERB_CLASS.has(first) &&
     !FILLER.has(first) &&
@@ -203,6 +202,15 @@ function acronymsOf(description: string, parts: readonly string[]): Set<string> 
   return found;
 }
 
+/** Where both are asked for, one arrives first and departs after (a stay); a journey asks for a return instead. */
+function stays(parameters: Parameter[]): Parameter[] {
+  const has = (word: string): boolean => parameters.some((one) => one.words.includes(word) && one.role === 'from');
+  if (!has('arrival') || !has('departure')) return parameters;
+  return parameters.map((one) =>
+    one.words.includes('departure') && one.role === 'from' ? { ...one, role: 'to' } : one,
+  );
+}
+
 /** Beside a `date`, `start_time` is a time of that day. */
 function timesBesideDate(parameters: Parameter[]): Parameter[] {
   if (!parameters.some((one) => one.kind === 'date' && one.words.some((word) => word === 'date' || word === 'day')))
@@ -247,13 +255,15 @@ export function readTool(definition: ToolDefinition): Tool {
       ]),
     ),
     outputStems: new Set((outputsOf(definition.returns) ?? []).flatMap((one) => splitIdentifier(one.key).map(stem))),
-    parameters: timesBesideDate(
-      leaves.map((leaf) =>
-        readParameter(
-          leaf,
-          nouns,
-          effectful && ['create', 'schedule', 'acquire', 'prepare', 'send'].includes(verbClass),
-          singular(parts[parts.lastIndexOf('id') - 1] ?? ''),
+    parameters: stays(
+      timesBesideDate(
+        leaves.map((leaf) =>
+          readParameter(
+            leaf,
+            nouns,
+            effectful && ['create', 'schedule', 'acquire', 'prepare', 'send'].includes(verbClass),
+            singular(parts[parts.lastIndexOf('id') - 1] ?? ''),
+          ),
         ),
       ),
     ),

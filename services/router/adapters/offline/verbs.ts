@@ -2,7 +2,7 @@
  * Which verbs mean the same act. A class alone is too coarse to act upon: stopping is no starting and archiving no
  * deleting, though both pairs are of one class. Owns the groups, the generic verbs and the particles ("turn off").
  */
-import { VERB_CLASS, type VerbClass } from './lexicon.ts';
+import type { VerbClass } from './lexicon.ts';
 import { splitIdentifier, stem, wordsOf } from './words.ts';
 
 /** Verbs within a line may stand for each other; a verb may be in several lines. */
@@ -146,5 +146,3 @@ export function particlesClash(clauseText: string, verb: string, toolName: strin
   const particle = words.slice(from + 1).find((word) => word === own || word === opposite);
   return from >= 0 && particle === opposite;
 }
-
-export const isVerb = (word: string): boolean => VERB_CLASS.has(word);

@@ -49,7 +49,7 @@ export function fake(
   parameters: JsonSchema,
   // biome-ignore lint/suspicious/noExplicitAny: a fake reads whatever its own schema declares
   run: (args: any) => unknown,
-  options: { effect?: EffectKind; returns?: JsonSchema } = {},
+  options: { effect?: EffectKind; returns?: JsonSchema; undo?: string } = {},
 ): FakeTool {
   return {
     definition: {
@@ -58,6 +58,7 @@ export function fake(
       parameters,
       effect: options.effect ?? 'pure',
       ...(options.returns ? { returns: options.returns } : {}),
+      ...(options.undo ? { undo: options.undo } : {}),
     },
     run,
   };
