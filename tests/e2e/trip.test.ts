@@ -62,6 +62,19 @@ describe('the trip', () => {
   });
 });
 
+test('said in fewer words, it is booked for the traveller, not for the town', async () => {
+  for (const goal of [
+    'Book me a flight to Tokyo from 12 to 16 May 2027.',
+    'Book a flight to Lisbon from 12 to 16 May 2027',
+  ]) {
+    const { id } = await api.start(goal);
+    const { approval } = await api.approvalOrEnd(id);
+    expect(approval!.arguments).toMatchObject({ passengerName: 'Kim Weber' });
+    await api.decide(approval!.id, 'deny');
+    await api.ended(id);
+  }
+});
+
 describe('sad paths end sensibly', () => {
   test('a denied booking: nothing is booked, and the answer says why', async () => {
     const { result, made } = await booked(async () => {

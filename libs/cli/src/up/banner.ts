@@ -14,7 +14,9 @@ export interface Overview {
   tookMs: number;
 }
 
-const EXAMPLES: Record<string, string> = { travel: 'Book me a flight to Tokyo from 12 to 16 May 2027.' };
+const EXAMPLES: Record<string, string> = {
+  travel: 'Plan a business trip to Tokyo from 12 to 16 May 2027 and book the flights',
+};
 const LABEL_WIDTH = 9;
 const OFFLINE = 'offline';
 

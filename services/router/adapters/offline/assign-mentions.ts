@@ -8,7 +8,7 @@ import { besideNoun } from './free-text.ts';
 import type { Clause, Goal } from './goal.ts';
 import { CUES } from './lexicon.ts';
 import type { Mention } from './mentions.ts';
-import { isNaming } from './names.ts';
+import { isNaming, namesAPlace } from './names.ts';
 import type { Parameter } from './parameters.ts';
 import { accepts, enumOf } from './schema.ts';
 import type { Situation } from './situation.ts';
@@ -138,6 +138,7 @@ function pairsFor(job: Assignment, parameter: Parameter): Pair[] {
     )
       return [];
     if (mention.kind === 'phrase' && isName(parameter) && speaksOfAnother(job, parameter, mention)) return [];
+    if (parameter.kind === 'person' && namesAPlace(situation, clause, mention)) return [];
     const found = fit(parameter, mention, situation.now, extra);
     if (!found) return [];
     const elsewhere =

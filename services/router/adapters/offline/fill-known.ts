@@ -4,7 +4,7 @@ import { isPaging } from './fit-number.ts';
 import { objectPhrase } from './free-text.ts';
 import type { Clause } from './goal.ts';
 import { PERSON_WORDS } from './lexicon.ts';
-import { namesIn, strangersIn } from './names.ts';
+import { namesAPlace, namesIn, strangersIn } from './names.ts';
 import type { Parameter } from './parameters.ts';
 import { accepts, enumOf } from './schema.ts';
 import type { Situation } from './situation.ts';
@@ -21,7 +21,9 @@ export function fromFacts(situation: Situation, parameter: Parameter, clause: Cl
   if (
     ownSide &&
     personal &&
-    strangersIn(goal, goal === situation.goal ? clause : null, situation.facts).length > 0 &&
+    strangersIn(goal, goal === situation.goal ? clause : null, situation.facts).some(
+      (one) => !namesAPlace(situation, clause, one),
+    ) &&
     parameter.kind !== 'email' &&
     parameter.kind !== 'phone'
   )

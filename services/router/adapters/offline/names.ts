@@ -1,6 +1,7 @@
 /** Which mentions name somebody or something, and which of them a clause is about. */
 import type { Clause, Goal } from './goal.ts';
 import type { Mention } from './mentions.ts';
+import type { Situation } from './situation.ts';
 
 export const isNaming = (mention: Mention): boolean =>
   mention.kind === 'name' || mention.kind === 'phrase' || mention.kind === 'email' || mention.kind === 'quoted';
@@ -31,3 +32,10 @@ export function strangersIn(goal: Goal, clause: Clause | null, facts: readonly s
       !known.includes(one.text.toLowerCase()),
   );
 }
+
+/** "Book a flight to Tokyo": where a tool here takes a place, what such a word leads to is one, and nobody's name. */
+export const namesAPlace = (situation: Situation, clause: Clause | null, mention: Mention): boolean =>
+  PLACE_CUES.has(mention.cue) &&
+  ['acquire', 'plan', 'find'].includes(clause?.verbClass ?? '') &&
+  situation.tools.some((tool) => tool.parameters.some((one) => one.kind === 'place'));
+const PLACE_CUES = new Set(['to', 'from', 'in', 'at', 'near', 'via', 'into']);
