@@ -175,6 +175,8 @@ describe('when our process dies', () => {
     const dataDir = temporaryFolder();
     const held = await holdServer(path, dataDir);
     const orphan = held.report.pid!;
+    // Stopped, it cannot answer the death of its guard by starting the server anew.
+    held.process.kill('SIGSTOP');
     // With both of the guard's shells killed, nothing acts when the pipe ends.
     for (const pid of guardProcesses(orphan)) process.kill(pid, 'SIGKILL');
     held.process.kill('SIGKILL');
