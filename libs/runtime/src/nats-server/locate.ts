@@ -115,7 +115,8 @@ async function fetchFrom(
     attempts.push({ what: source.title, why });
     return undefined;
   } finally {
-    if (workDir) rmSync(workDir, { recursive: true, force: true });
+    // A download that was cut off may be opening its file at this moment.
+    if (workDir) rmSync(workDir, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
   }
 }
 
