@@ -11,6 +11,13 @@ import { SomeRunLimits } from './limits.ts';
 export const Strategy = z.enum(['direct', 'react', 'plan', 'auto']);
 export type Strategy = z.infer<typeof Strategy>;
 
+/**
+ * What a message does that comes while a run of its session is under way: wait for its turn, be refused, cancel that run
+ * and go on with both messages in context, or run beside it.
+ */
+export const WhenBusy = z.enum(['queue', 'reject', 'interrupt', 'parallel']);
+export type WhenBusy = z.infer<typeof WhenBusy>;
+
 export const AgentManifest = z.strictObject({
   name: Name,
   description: z.string().default(''),
@@ -19,8 +26,12 @@ export const AgentManifest = z.strictObject({
   instructions: z.string(),
   /** A model's or route's name, or `auto`. */
   model: z.string().default('auto'),
-  /** Tool names; `*` at the end matches any rest. */
+  /** Tool names; `*` at the end matches any rest. `ask_user` and `sleep` are the engine's own and only there when named. */
   tools: z.array(z.string()).default([]),
+  /** Agents of the bundle that it may delegate to, hand over to, or give tasks of a plan. */
+  agents: z.array(Name).optional(),
+  /** `queue` where it is left out. */
+  whenBusy: WhenBusy.optional(),
   /** Collections that ground this agent. */
   knowledge: z.array(Name).default([]),
   /** Short statements that hold for every run (`The office is in Berlin`). */

@@ -10,14 +10,20 @@ import {
   DocumentsResult,
   ExecuteBody,
   ExecuteResult,
+  ForkBody,
+  ForkResult,
   ModelsBody,
   ModelsResult,
+  PreflightBody,
+  PreflightResult,
   RecallBody,
   RecallResult,
   RememberBody,
   RememberResult,
   SearchBody,
   SearchResult,
+  StateBody,
+  StateResult,
 } from './steps.ts';
 
 export const SERVICES = ['gateway', 'planner', 'memory', 'retriever', 'tools', 'router'] as const;
@@ -33,6 +39,9 @@ export const subjects = {
   owner: (partition: number) => `tutti.owner.${partition}`,
   checkpoint: (partition: number) => `tutti.checkpoint.${partition}`,
   timer: (partition: number, id: string) => `tutti.timer.${partition}.${id}`,
+  parked: (partition: number) => `tutti.parked.${partition}`,
+  load: (partition: number) => `tutti.load.${partition}`,
+  dead: (service: string) => `tutti.dead.${service}`,
   live: (tenant: string, root: string) => `tutti.live.${tenant}.${root}`,
   /** Call ids to give up, for every replica of a service. */
   cancel: (service: string) => `tutti.cancel.${service}`,
@@ -62,6 +71,8 @@ export const STREAMS = {
     duplicateWindowMs: 120_000,
   },
   log: { name: 'TUTTI_LOG', subjects: ['tutti.log.*'] },
+  /** States of runs that wait, several a message; removed when the last of them goes on. */
+  parked: { name: 'TUTTI_PARKED', subjects: ['tutti.parked.*'] },
   checkpoints: { name: 'TUTTI_CHECKPOINTS', subjects: ['tutti.checkpoint.*'], lastPerSubject: true },
   knowledge: { name: 'TUTTI_KNOWLEDGE', subjects: ['tutti.kb.>'], lastPerSubject: true },
   effects: { name: 'TUTTI_EFFECTS', subjects: ['tutti.effect.>'], maxAgeMs: 30 * DAY_MS },
@@ -98,5 +109,8 @@ export const VERBS = {
   execute: verb('tools', 'execute', ExecuteBody, ExecuteResult),
   complete: verb('router', 'complete', CompleteBody, CompleteResult),
   models: verb('router', 'models', ModelsBody, ModelsResult),
+  state: verb('planner', 'state', StateBody, StateResult),
+  fork: verb('planner', 'fork', ForkBody, ForkResult),
+  preflight: verb('planner', 'preflight', PreflightBody, PreflightResult),
 } as const;
 export type VerbName = keyof typeof VERBS;

@@ -22,6 +22,8 @@ export const ToolDefinition = z.object({
   effect: EffectKind.default('pure'),
   /** Name of the tool that undoes what this one did, where the bundle says so. */
   undo: z.string().optional(),
+  /** The planner carries it out itself (`ask_user`, `sleep`, `delegate`, …). */
+  engine: z.boolean().optional(),
 });
 export type ToolDefinition = z.infer<typeof ToolDefinition>;
 

@@ -95,6 +95,13 @@ export function derivedApprovalId(run: string, callId: string, attempt: number):
 export function derivedSessionId(run: string, key: string): string {
   return encodeId('ses', digest(`child-session\n${run}\n${key}`));
 }
+export function derivedQuestionId(run: string, n: number): string {
+  return encodeId('qst', withRoute(digest(`question\n${run}\n${n}`), routeOf(run)));
+}
+/** A schedule's id, from its tenant and name; its partition follows from it. */
+export function scheduleIdFor(tenant: string, name: string): string {
+  return encodeId('sch', digest(`schedule\n${tenant}\n${name}`));
+}
 export function derivedRunId(session: string, run: string, key: string): string {
   return encodeId('run', withRoute(digest(`child\n${run}\n${key}`), routeOf(session)));
 }

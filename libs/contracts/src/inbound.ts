@@ -1,7 +1,8 @@
 /** What the world tells a run: messages on `tutti.in.<partition>.<tenant>.<session>.<run>`, read in order by the partition's owner, each taken in once. */
 import { z } from 'zod';
 import { Name } from './ids.ts';
-import { ApprovalRecord, ChildOutcome, RunStart } from './log.ts';
+import { ApprovalRecord, ChildOutcome, QuestionRecord, RunStart } from './log.ts';
+import { Schedule } from './schedule.ts';
 
 const base = { v: z.literal(1), tenant: Name, session: z.string(), run: z.string(), at: z.number() };
 export const InboundMessage = z.discriminatedUnion('type', [
@@ -15,16 +16,22 @@ export const InboundMessage = z.discriminatedUnion('type', [
     by: z.string(),
     reason: z.string().optional(),
   }),
-  /** From a child's owner: its open approvals have changed. */
+  /** The user's answer to a question that a run waits with. */
+  z.object({ ...base, type: z.literal('input'), question: z.string(), text: z.string(), by: z.string() }),
+  /** From a child's owner: its open approvals or questions have changed. */
   z.object({
     ...base,
     type: z.literal('child_waiting'),
     child: z.string(),
     version: z.number().int(),
     approvals: z.array(ApprovalRecord),
+    questions: z.array(QuestionRecord).optional(),
   }),
   z.object({ ...base, type: z.literal('child_ended'), outcome: ChildOutcome }),
-  /** A message schedule came due. */
+  /** `run` is the schedule's id; each of its runs pins the bundle that is the tenant's when it starts. */
+  z.object({ ...base, type: z.literal('schedule_set'), schedule: Schedule }),
+  z.object({ ...base, type: z.literal('schedule_remove') }),
+  /** A message schedule came due (written by older planners). */
   z.object({
     ...base,
     type: z.literal('timer'),

@@ -1,6 +1,7 @@
 export * from './bundle.ts';
 export * from './catalogue.ts';
 export * from './chat.ts';
+export * from './dead-letter.ts';
 export * from './effects.ts';
 export * from './errors.ts';
 export * from './ids.ts';
@@ -10,4 +11,5 @@ export * from './live.ts';
 export * from './log.ts';
 export * from './owner.ts';
 export * from './plan.ts';
+export * from './schedule.ts';
 export * from './steps.ts';

@@ -1,28 +1,63 @@
 /** Every limit that concerns more than one service, with its default. A service's own limits stand in its config.ts. */
 import { z } from 'zod';
 
-/** Limits of one run. An agent sets them; a request may only lower them. */
+const DAY_MS = 86_400_000;
+/** As far as anything may lie ahead. */
+const AHEAD_MAX_MS = 10 * 365 * DAY_MS;
+
+/**
+ * Limits of one run and of all below it together. An agent sets them; a request may only lower them. A child run gets a
+ * share of what its parent has left of model calls, tool calls, tokens and money, and gives back what it did not use.
+ */
 export const RunLimits = z.object({
-  stepsMax: z.number().int().positive().default(200),
-  modelCallsMax: z.number().int().positive().default(40),
-  toolCallsMax: z.number().int().positive().default(60),
+  /** Requests to other services. A child counts its own. */
+  stepsMax: z.number().int().positive().default(1_500),
+  modelCallsMax: z.number().int().positive().default(200),
+  toolCallsMax: z.number().int().positive().default(300),
+  /** How far below the run that a user started. */
   depthMax: z.number().int().nonnegative().default(3),
+  /** Child runs that one run may start. */
   childrenMax: z.number().int().nonnegative().default(24),
+  /** Times that a plan may be made, the first included. */
+  plansMax: z.number().int().positive().default(3),
+  /** Input and output tokens together. A call that is under way is let finish: it may go over by its own size. */
   tokensMax: z.number().int().positive().default(1_000_000),
+  /** US dollars, as the models' catalogue prices them; over it by one call at most, as with tokens. */
+  costUsdMax: z.number().positive().default(25),
+  /** Entries of the run's own journal. */
+  journalEntriesMax: z.number().int().min(16).default(10_000),
   /** From start to end without the time spent waiting for a human. */
   wallTimeMs: z
     .number()
     .int()
     .positive()
     .default(30 * 60_000),
-  stepTimeoutMs: z.number().int().positive().default(120_000),
+  /** One try of any step, from sending it to its answer. */
+  stepTimeoutMs: z.number().int().positive().default(300_000),
+  /** The same for calls of models and of tools, where it should be shorter. */
+  modelTimeoutMs: z.number().int().positive().default(300_000),
+  toolTimeoutMs: z.number().int().positive().default(120_000),
   /** How long an approval stays open. */
   approvalTtlMs: z
     .number()
     .int()
     .positive()
-    .max(10 * 365 * 86_400_000)
-    .default(72 * 3_600_000),
+    .max(AHEAD_MAX_MS)
+    .default(3 * DAY_MS),
+  /** How long a question to the user stays open. */
+  questionTtlMs: z
+    .number()
+    .int()
+    .positive()
+    .max(AHEAD_MAX_MS)
+    .default(7 * DAY_MS),
+  /** The longest sleep that an agent may ask for. */
+  sleepMaxMs: z
+    .number()
+    .int()
+    .positive()
+    .max(AHEAD_MAX_MS)
+    .default(31 * DAY_MS),
 });
 export type RunLimits = z.infer<typeof RunLimits>;
 
@@ -34,10 +69,17 @@ export const SomeRunLimits = z.object({
   toolCallsMax: limit.toolCallsMax.unwrap().optional(),
   depthMax: limit.depthMax.unwrap().optional(),
   childrenMax: limit.childrenMax.unwrap().optional(),
+  plansMax: limit.plansMax.unwrap().optional(),
   tokensMax: limit.tokensMax.unwrap().optional(),
+  costUsdMax: limit.costUsdMax.unwrap().optional(),
+  journalEntriesMax: limit.journalEntriesMax.unwrap().optional(),
   wallTimeMs: limit.wallTimeMs.unwrap().optional(),
   stepTimeoutMs: limit.stepTimeoutMs.unwrap().optional(),
+  modelTimeoutMs: limit.modelTimeoutMs.unwrap().optional(),
+  toolTimeoutMs: limit.toolTimeoutMs.unwrap().optional(),
   approvalTtlMs: limit.approvalTtlMs.unwrap().optional(),
+  questionTtlMs: limit.questionTtlMs.unwrap().optional(),
+  sleepMaxMs: limit.sleepMaxMs.unwrap().optional(),
 });
 
 export const LIMITS = {
@@ -61,4 +103,11 @@ export const LIMITS = {
   turnsMax: 12,
   /** Runs that may queue behind the running one of a session. */
   sessionQueueMax: 100,
+  /** What an overloaded partition tells a client to wait before it comes again. */
+  overloadedRetryMs: 2_000,
+  /** A cancelled run's calls may still tell for this long what came of them. */
+  lateResultMs: 30_000,
+  /** Starts that a schedule makes up for at most when ticks were missed. */
+  scheduleCatchUpMax: 100,
+  schedulesPerTenantMax: 1_000,
 } as const;

@@ -4,12 +4,13 @@
  * the owner's state back, with no other source.
  */
 import { z } from 'zod';
-import { AgentManifest, Strategy } from './bundle.ts';
+import { AgentManifest, Strategy, WhenBusy } from './bundle.ts';
 import { EffectKind, Passage, ToolCall, ToolDefinition } from './chat.ts';
 import { ErrorInfo } from './errors.ts';
 import { Name } from './ids.ts';
 import { RunLimits, SomeRunLimits } from './limits.ts';
 import { Plan } from './plan.ts';
+import { Schedule } from './schedule.ts';
 import { Action, CompleteResult, RecallResult } from './steps.ts';
 
 export const RunStatus = z.enum(['queued', 'running', 'waiting', 'completed', 'failed', 'cancelled']);
@@ -40,6 +41,17 @@ export const Brief = z.object({
 });
 export type Brief = z.infer<typeof Brief>;
 
+/** A fork: this run begins with the first `version` entries of another one. */
+export const ForkLink = z.object({
+  run: z.string(),
+  version: z.number().int().positive(),
+  /** Calls with an effect that the fork makes itself: asked for anew, or refused. */
+  effects: z.enum(['approve', 'block']).default('approve'),
+  /** Blob with the entries as a JSON array. */
+  blob: z.string(),
+});
+export type ForkLink = z.infer<typeof ForkLink>;
+
 export const ParentLink = z.object({ run: z.string(), session: z.string(), callId: z.string() });
 export type ParentLink = z.infer<typeof ParentLink>;
 
@@ -61,6 +73,15 @@ export const RunStart = z.object({
   traceparent: z.string().optional(),
   /** Stream tokens on the live subject. */
   live: z.boolean().default(false),
+  /** Instead of the agent's own setting. */
+  whenBusy: WhenBusy.optional(),
+  /** Instead of the agent's model. */
+  model: z.string().optional(),
+  /** Instead of the agent's instructions. */
+  instructions: z.string().optional(),
+  fork: ForkLink.optional(),
+  /** The schedule that started it, and the moment it was due (Unix ms). */
+  schedule: z.object({ id: z.string(), dueAt: z.number() }).optional(),
 });
 export type RunStart = z.infer<typeof RunStart>;
 
@@ -104,6 +125,22 @@ export const ApprovalRecord = z.object({
 });
 export type ApprovalRecord = z.infer<typeof ApprovalRecord>;
 
+/** What a run asks its user and waits for. */
+export const QuestionRecord = z.object({
+  id: z.string(),
+  /** The run at the top, which the user started. */
+  run: z.string(),
+  /** The run that waits; the same as `run` unless a child does. */
+  waitingRun: z.string(),
+  session: z.string(),
+  /** The call of `ask_user` that it answers; null: the plan asked. */
+  callId: z.string().nullable(),
+  text: z.string(),
+  askedAt: z.number(),
+  expiresAt: z.number(),
+});
+export type QuestionRecord = z.infer<typeof QuestionRecord>;
+
 export const Citation = z.object({
   n: z.number().int(),
   document: z.string(),
@@ -122,6 +159,8 @@ export const ChildOutcome = z.object({
   passages: z.array(Passage).default([]),
   usage: Usage,
   error: ErrorInfo.optional(),
+  /** What the child found that the plan did not expect. */
+  surprise: z.string().optional(),
 });
 export type ChildOutcome = z.infer<typeof ChildOutcome>;
 
@@ -141,6 +180,8 @@ export const RunEntry = z.discriminatedUnion('type', [
     strategy: Strategy,
     reason: z.string(),
     agent: AgentManifest.pick({ name: true, model: true }),
+    /** Runs that this one interrupted, oldest first: their input and what they had done is part of its context. */
+    interrupted: z.array(z.object({ run: z.string(), input: z.string(), actions: z.array(Action) })).optional(),
   }),
   z.object({ ...base, type: z.literal('step.requested'), callId: z.string(), step: StepSpec }),
   z.object({
@@ -167,7 +208,23 @@ export const RunEntry = z.discriminatedUnion('type', [
     notBefore: z.number(),
     error: ErrorInfo,
   }),
-  z.object({ ...base, type: z.literal('plan.made'), plan: Plan }),
+  /** `because`: why there is a new plan, where it is not the first. */
+  z.object({ ...base, type: z.literal('plan.made'), plan: Plan, because: z.string().optional() }),
+  /** The run asks its user and waits. */
+  z.object({ ...base, type: z.literal('question.asked'), question: QuestionRecord }),
+  z.object({
+    ...base,
+    type: z.literal('question.answered'),
+    question: z.string(),
+    outcome: z.enum(['answered', 'expired', 'cancelled']),
+    text: z.string(),
+    by: z.string(),
+  }),
+  /** A durable sleep that the call `callId` asked for. */
+  z.object({ ...base, type: z.literal('sleep.started'), callId: z.string(), until: z.number() }),
+  z.object({ ...base, type: z.literal('sleep.ended'), callId: z.string() }),
+  /** A call that the planner carried out itself, or that it refused. */
+  z.object({ ...base, type: z.literal('call.settled'), action: Action }),
   z.object({ ...base, type: z.literal('approval.requested'), approval: ApprovalRecord }),
   z.object({
     ...base,
@@ -183,7 +240,9 @@ export const RunEntry = z.discriminatedUnion('type', [
     callId: z.string(),
     child: z.string(),
     session: z.string(),
+    /** Task of the plan; `call` for a delegated call, `hand_over` where the child's answer is the run's. */
     task: z.string(),
+    kind: z.enum(['task', 'call', 'hand_over']).optional(),
     start: RunStart,
   }),
   /** A child (or its child) waits for these approvals now; none: it goes on. */
@@ -193,8 +252,11 @@ export const RunEntry = z.discriminatedUnion('type', [
     child: z.string(),
     version: z.number().int(),
     approvals: z.array(ApprovalRecord),
+    questions: z.array(QuestionRecord).optional(),
   }),
   z.object({ ...base, type: z.literal('child.ended'), task: z.string(), outcome: ChildOutcome }),
+  /** The entries before this one were another run's. What was open there goes on here, under the same call ids. */
+  z.object({ ...base, type: z.literal('run.forked'), of: z.string(), version: z.number().int(), start: RunStart }),
   /** A cancel was taken in; what was open is given up. */
   z.object({ ...base, type: z.literal('run.cancelling'), by: z.string(), reason: z.string() }),
   z.object({
@@ -210,18 +272,56 @@ export const RunEntry = z.discriminatedUnion('type', [
 ]);
 export type RunEntry = z.infer<typeof RunEntry>;
 
+/** Counts up with every new entry type or field that an older planner would not understand. */
+export const LOG_FORMAT = 2;
+
 /** An entry of the partition as a whole. */
 export const PartitionEntry = z.discriminatedUnion('type', [
   /** Tool definitions, stored once and named by hash from then on. */
   z.object({ type: z.literal('toolset.learned'), at: z.number(), hash: z.string(), tools: z.array(ToolDefinition) }),
   /** A run was cancelled before its start arrived: it must not begin when the start comes. */
   z.object({ type: z.literal('run.barred'), at: z.number(), run: z.string() }),
+  /** A waiting run was written out: its state is in TUTTI_PARKED at `sequence`, and only an index entry stays. */
+  z.object({
+    type: z.literal('run.parked'),
+    at: z.number(),
+    run: z.string(),
+    version: z.number().int(),
+    sequence: z.number().int(),
+  }),
+  /** Something came for a parked run: here is its state again, in the shape that checkpoints have. */
+  z.object({ type: z.literal('run.unparked'), at: z.number(), run: z.string(), snapshot: z.unknown() }),
+  /** What came of a call that nobody waited for any more: known, and without consequence. */
+  z.object({
+    type: z.literal('result.late'),
+    at: z.number(),
+    run: z.string(),
+    callId: z.string(),
+    tool: z.string().optional(),
+    ok: z.boolean(),
+    content: z.string(),
+  }),
+  z.object({ type: z.literal('schedule.set'), at: z.number(), tenant: Name, schedule: Schedule }),
+  z.object({ type: z.literal('schedule.removed'), at: z.number(), tenant: Name, id: z.string() }),
+  /** A tick: `run` null where it was passed over, with why. `nextAt` null: there is none any more. */
+  z.object({
+    type: z.literal('schedule.ticked'),
+    at: z.number(),
+    tenant: Name,
+    id: z.string(),
+    dueAt: z.number(),
+    run: z.string().nullable(),
+    reason: z.string(),
+    nextAt: z.number().nullable(),
+  }),
 ]);
 export type PartitionEntry = z.infer<typeof PartitionEntry>;
 
 /** One message on `tutti.log.<partition>`. `readUpTo`: the sequence in TUTTI_INBOUND up to which all is taken in. */
 export const LogBatch = z.object({
   v: z.literal(1),
+  /** Which shapes are in it (LOG_FORMAT): a planner that knows less leaves the partition to others. */
+  format: z.number().int().optional(),
   epoch: z.number().int(),
   owner: z.string(),
   readUpTo: z.number().int(),

@@ -1,7 +1,8 @@
 /** What anyone may ask the owner of a partition (`tutti.owner.<partition>`), and the views that the API and memory share. */
 import { z } from 'zod';
 import { ErrorInfo } from './errors.ts';
-import { ApprovalRecord, Citation, Principal, RunEntry, RunStatus, Usage } from './log.ts';
+import { ApprovalRecord, Citation, Principal, QuestionRecord, RunEntry, RunStatus, Usage } from './log.ts';
+import { ScheduleView } from './schedule.ts';
 
 /** A run as people see it. */
 export const RunView = z.object({
@@ -22,6 +23,10 @@ export const RunView = z.object({
   degraded: z.boolean(),
   createdAt: z.number(),
   endedAt: z.number().nullable(),
+  /** What a waiting run waits for; null while it does not wait. */
+  waitingFor: z.enum(['approval', 'input', 'timer']).nullish(),
+  /** The open question of the run or of one below it. */
+  question: QuestionRecord.nullish(),
   /** Number of entries so far. */
   version: z.number().int(),
 });
@@ -34,8 +39,29 @@ export const OwnerRequest = z.discriminatedUnion('op', [
   /** Open approvals of a run and everything below it. */
   z.object({ op: z.literal('approvals'), run: z.string() }),
   z.object({ op: z.literal('approval'), approval: z.string() }),
+  /** What is under way in a session. */
+  z.object({ op: z.literal('session'), tenant: z.string(), session: z.string() }),
+  z.object({ op: z.literal('schedules'), tenant: z.string() }),
+  z.object({ op: z.literal('load') }),
 ]);
 export type OwnerRequest = z.infer<typeof OwnerRequest>;
+
+/** How a partition does: what its owner tells on `tutti.load.<partition>` every second. */
+export const PartitionLoad = z.object({
+  v: z.literal(1),
+  partition: z.number().int(),
+  owner: z.string(),
+  /** Inbound messages that are stored and not taken in yet. */
+  lag: z.number().int(),
+  /** Runs under way, waiting for their turn, waiting for something (parked ones included). */
+  active: z.number().int(),
+  queued: z.number().int(),
+  waiting: z.number().int(),
+  /** Steps sent, and steps held back because workers are busy. */
+  inFlight: z.number().int(),
+  heldBack: z.number().int(),
+});
+export type PartitionLoad = z.infer<typeof PartitionLoad>;
 
 export const OwnerReply = z.discriminatedUnion('op', [
   z.object({ op: z.literal('run'), run: RunView }),
@@ -43,6 +69,15 @@ export const OwnerReply = z.discriminatedUnion('op', [
   z.object({ op: z.literal('entries'), entries: z.array(RunEntry), complete: z.boolean(), status: RunStatus }),
   z.object({ op: z.literal('approvals'), approvals: z.array(ApprovalRecord) }),
   z.object({ op: z.literal('approval'), approval: ApprovalRecord, tenant: z.string() }),
+  z.object({
+    op: z.literal('session'),
+    /** Runs under way, and those that wait for their turn. */
+    active: z.array(z.string()),
+    queued: z.array(z.string()),
+    question: QuestionRecord.nullable(),
+  }),
+  z.object({ op: z.literal('schedules'), schedules: z.array(ScheduleView) }),
+  z.object({ op: z.literal('load'), load: PartitionLoad }),
   z.object({ op: z.literal('unknown') }),
 ]);
 export type OwnerReply = z.infer<typeof OwnerReply>;

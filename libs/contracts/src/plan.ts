@@ -11,6 +11,7 @@ export const PlanTask = z.object({
     .describe('Short unique id of the task, e.g. "flights".'),
   goal: z.string().min(1).max(2_000).describe('What this task must find out or do, complete in itself.'),
   tools: z.array(z.string()).max(32).describe('Names of the tools that this task may use.'),
+  agent: z.string().max(63).nullish().describe('Name of another agent that should do this task, else null.'),
   dependsOn: z.array(z.string()).max(TASKS_MAX).describe('Ids of the tasks whose results this task needs.'),
 });
 export type PlanTask = z.infer<typeof PlanTask>;
@@ -31,4 +32,6 @@ export const Plan = z.object({
 export type Plan = z.infer<typeof Plan>;
 
 export const PLAN_FORMAT = 'plan';
+/** The same shape, asked for when tasks failed or found something that the plan did not expect. */
+export const REPLAN_FORMAT = 'replan';
 export const planJsonSchema = z.toJSONSchema(Plan) as JsonSchema;

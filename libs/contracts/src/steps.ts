@@ -129,6 +129,8 @@ export const ExecuteBody = z.object({
   tool: z.string(),
   arguments: z.record(z.string(), z.unknown()),
   approval: ApprovalGrant.optional(),
+  /** A fork's calls that are not pure: `approve`: only with a human's grant, `block`: not at all. */
+  effects: z.enum(['approve', 'block']).optional(),
 });
 export const ExecuteResult = z.discriminatedUnion('status', [
   /** `content`: JSON text of the tool's data, or plain text. `replayed`: the recorded outcome of an earlier delivery. */
@@ -195,5 +197,51 @@ export const ModelsBody = z.object({});
 export const ModelsResult = z.object({
   models: z.array(z.object({ id: z.string(), provider: z.string(), description: z.string() })),
 });
+
+// planner: what can be done with a journal afterwards
+/** The state of a run after its entry `version` (its newest where it is left out), rebuilt from its journal. */
+export const StateBody = z.object({ run: z.string(), version: z.number().int().positive().optional() });
+/** `state`: the planner's own shape, for people to look at; it may differ between versions of Tutti. */
+export const StateResult = z.object({ run: z.string(), version: z.number().int(), state: z.unknown() });
+
+/** What a fork does differently. */
+export const ForkChanges = z.object({
+  input: z.string().min(1).optional(),
+  instructions: z.string().optional(),
+  model: z.string().optional(),
+  /** Hash of the bundle that it pins. */
+  bundle: z.string().optional(),
+});
+export type ForkChanges = z.infer<typeof ForkChanges>;
+export const ForkBody = z.object({
+  run: z.string(),
+  version: z.number().int().positive(),
+  changes: ForkChanges.default({}),
+  effects: z.enum(['approve', 'block']).default('approve'),
+  principal: z.object({ id: z.string(), roles: z.array(z.string()).default([]) }),
+  /** Makes a repeat of the same request the same fork. */
+  key: z.string().optional(),
+});
+export const ForkResult = z.object({ run: z.string(), session: z.string() });
+
+export const PreflightBody = z.object({
+  /** Hash of the bundle to try. */
+  bundle: z.string(),
+  /** These runs, or else what waits now or has run lately. */
+  runs: z.array(z.string()).max(200).optional(),
+  scope: z.enum(['waiting', 'recent']).default('waiting'),
+  limit: z.number().int().min(1).max(200).default(50),
+});
+export const PreflightReport = z.object({
+  run: z.string(),
+  agent: z.string(),
+  status: z.string(),
+  verdict: z.enum(['same', 'diverges', 'unreadable']),
+  /** From 1: the first step that would be another one, or would be asked otherwise. */
+  step: z.number().int().optional(),
+  reason: z.string().optional(),
+});
+export type PreflightReport = z.infer<typeof PreflightReport>;
+export const PreflightResult = z.object({ reports: z.array(PreflightReport) });
 
 export type MessageList = z.infer<typeof ChatMessage>[];

@@ -3,7 +3,7 @@
  * recalled and the thread that models saw; those are for operators (`/journal?view=full`).
  */
 import type { RunEntry } from '@tutti/contracts';
-import { approvalBody, iso } from './views.ts';
+import { approvalBody, iso, questionBody } from './views.ts';
 
 type Completed = Extract<RunEntry, { type: 'step.completed' }>['result'];
 type Requested = Extract<RunEntry, { type: 'step.requested' }>['step'];
@@ -42,7 +42,21 @@ function dataOf(entry: RunEntry, durationMs: number | undefined): Record<string,
     case 'step.retried':
       return { callId: entry.callId, attempt: entry.attempt, notBefore: iso(entry.notBefore), error: entry.error };
     case 'plan.made':
-      return { plan: entry.plan };
+      return { plan: entry.plan, because: entry.because ?? null };
+    case 'question.asked':
+      return { question: questionBody(entry.question) };
+    case 'question.answered':
+      return { question: entry.question, outcome: entry.outcome, text: entry.text, by: entry.by };
+    case 'sleep.started':
+      return { callId: entry.callId, until: iso(entry.until) };
+    case 'sleep.ended':
+      return { callId: entry.callId };
+    case 'call.settled': {
+      const { callId, tool, arguments: given, content, isError } = entry.action;
+      return { callId, tool, arguments: given, content, isError };
+    }
+    case 'run.forked':
+      return { of: entry.of, version: entry.version };
     case 'approval.requested':
       return { approval: approvalBody(entry.approval) };
     case 'approval.decided':
@@ -53,10 +67,15 @@ function dataOf(entry: RunEntry, durationMs: number | undefined): Record<string,
         child: entry.child,
         session: entry.session,
         task: entry.task,
+        kind: entry.kind ?? 'task',
         agent: entry.start.agent,
       };
     case 'child.waiting':
-      return { child: entry.child, approvals: entry.approvals.map(approvalBody) };
+      return {
+        child: entry.child,
+        approvals: entry.approvals.map(approvalBody),
+        questions: (entry.questions ?? []).map(questionBody),
+      };
     case 'child.ended': {
       const { child, status, output, usage, error } = entry.outcome;
       return { task: entry.task, child, status, output, usage, error: error ?? null };

@@ -1,5 +1,5 @@
 /** What the API shows of runs and approvals. Pure. Times are ISO 8601 in UTC. */
-import type { ApprovalRecord, InboundMessage, RunView, Turn } from '@tutti/contracts';
+import type { ApprovalRecord, InboundMessage, QuestionRecord, RunView, Turn } from '@tutti/contracts';
 
 export const iso = (unixMs: number): string => new Date(unixMs).toISOString();
 const isoOrNull = (unixMs: number | null | undefined): string | null => (unixMs == null ? null : iso(unixMs));
@@ -21,6 +21,8 @@ export function runBody(view: RunView) {
     root: view.root,
     principal: view.principal.id,
     bundle: view.bundle,
+    waiting_for: view.waitingFor ?? null,
+    question: view.question ? questionBody(view.question) : null,
     version: view.version,
     created_at: iso(view.createdAt),
     ended_at: isoOrNull(view.endedAt),
@@ -51,6 +53,18 @@ export function approvalBody(record: ApprovalRecord) {
   };
 }
 export type ApprovalBody = ReturnType<typeof approvalBody>;
+
+export function questionBody(record: QuestionRecord) {
+  return {
+    id: record.id,
+    run: record.run,
+    waitingRun: record.waitingRun,
+    session: record.session,
+    text: record.text,
+    askedAt: iso(record.askedAt),
+    expiresAt: iso(record.expiresAt),
+  };
+}
 
 export function turnBody(turn: Turn) {
   return { ...turn, at: iso(turn.at) };

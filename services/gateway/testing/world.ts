@@ -189,6 +189,7 @@ export class World {
       const found = this.approvals.get(request.approval);
       return found ? { op: 'approval', approval: found.record, tenant: found.tenant } : { op: 'unknown' };
     }
+    if (!('run' in request)) return { op: 'unknown' };
     const journal = this.journals.get(request.run);
     const holds = journal && (this.owner.knows === undefined || this.owner.knows.has(request.run));
     if (!holds) return { op: 'unknown' };

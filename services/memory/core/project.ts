@@ -65,6 +65,11 @@ function advance(before: RunView, open: OpenWork, entry: RunEntry): Projected {
   switch (entry.type) {
     case 'run.accepted':
     case 'plan.made':
+    case 'sleep.started':
+    case 'sleep.ended':
+    case 'call.settled':
+    case 'question.asked':
+    case 'question.answered':
     case 'child.started':
     case 'step.retried':
       return under(view, open);
@@ -80,6 +85,8 @@ function advance(before: RunView, open: OpenWork, entry: RunEntry): Projected {
       return requested(view, open, entry.approval);
     case 'approval.decided':
       return decided(view, open, entry);
+    case 'run.forked':
+      return under({ ...view, bundle: entry.start.bundle, input: entry.start.input }, open);
     case 'child.waiting':
       return under(view, { ...open, children: withChild(open.children, entry.child, entry.approvals) });
     case 'child.ended':

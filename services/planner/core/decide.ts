@@ -178,6 +178,10 @@ export class Decider {
         this.#emit(run.id, { type: 'child.ended', task: task.id, outcome: message.outcome });
         return this.#advance(run);
       }
+      case 'input':
+      case 'schedule_set':
+      case 'schedule_remove':
+        return;
       default:
         message satisfies never;
     }

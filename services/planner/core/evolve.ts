@@ -17,7 +17,7 @@ type Entry<T extends RunEntry['type']> = Extract<RunEntry, { type: T }>;
 
 export function evolvePartition(state: PartitionState, entry: PartitionEntry): void {
   if (entry.type === 'toolset.learned') state.toolsets.set(entry.hash, entry.tools);
-  else addBounded(state.barred, entry.run, STATE_LIMITS.barredMax);
+  else if (entry.type === 'run.barred') addBounded(state.barred, entry.run, STATE_LIMITS.barredMax);
 }
 
 function addBounded(set: Set<string>, value: string, max: number): void {
@@ -183,7 +183,7 @@ function apply(state: PartitionState, run: RunState, entry: Exclude<RunEntry, { 
     case 'run.cancelled':
       return end(state, run, 'cancelled', entry.at);
     default:
-      throw new Error(`unknown entry ${(entry satisfies never as RunEntry).type}`);
+      throw new Error(`unknown entry ${entry.type}`);
   }
 }
 

@@ -375,7 +375,7 @@ export class PartitionOwner {
         return { op: 'unknown' };
       }
       default:
-        return request.data satisfies never;
+        return { op: 'unknown' };
     }
   }
 
