@@ -77,6 +77,7 @@ export function createCaller(bus: Bus, log: Logger): Caller {
     },
     (error, verb) =>
       log.warn({ error: (error as Error).message, verb }, 'requests could not be sent; they are sent again'),
+    bus.beforeSending?.bind(bus),
   );
 
   const subscription = bus.subscribe(`${prefix}.*`, (message) => {

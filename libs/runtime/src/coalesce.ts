@@ -1,10 +1,14 @@
 /** Whatever is put in during one tick of the event loop goes out together: one message instead of many. */
 
-/** Calls `flush` with all items of a key once per tick, at most `itemsMax` at a time. A timer of 1 ms would cost 15 (FACTS.md): `setImmediate`. */
+/**
+ * Calls `flush` with all items of a key once per tick, at most `itemsMax` at a time. A timer of 1 ms would cost 15
+ * (FACTS.md), so the tick is the event loop's, or what `schedule` makes of it.
+ */
 export function createCoalescer<Item>(
   itemsMax: number,
   flush: (key: string, items: Item[]) => void,
   failed: (error: unknown, key: string) => void,
+  schedule: (action: () => void) => void = setImmediate,
 ) {
   let pending = new Map<string, Item[]>();
   let scheduled = false;
@@ -15,7 +19,8 @@ export function createCoalescer<Item>(
     for (const [key, items] of batches) {
       // One that cannot be sent (a closed connection, say) must not take the others with it.
       try {
-        for (let i = 0; i < items.length; i += itemsMax) flush(key, items.slice(i, i + itemsMax));
+        if (items.length <= itemsMax) flush(key, items);
+        else for (let i = 0; i < items.length; i += itemsMax) flush(key, items.slice(i, i + itemsMax));
       } catch (error) {
         failed(error, key);
       }
@@ -28,7 +33,7 @@ export function createCoalescer<Item>(
       else pending.set(key, [item]);
       if (!scheduled) {
         scheduled = true;
-        setImmediate(run);
+        schedule(run);
       }
     },
     flush: run,
@@ -36,6 +41,8 @@ export function createCoalescer<Item>(
 }
 
 const encoder = new TextEncoder();
+/** UTF-8 has at most so many bytes for a UTF-16 unit: counting exactly is only worth it where that would be too many. */
+const BYTES_PER_UNIT_MAX = 3;
 
 /**
  * Splits pieces of JSON so that each message stays under `bytesMax`, and encodes each group as one message.
@@ -46,27 +53,44 @@ export function packJson<Item>(
   bytesMax: number,
   wrap: (joined: string) => string,
   send: (data: Uint8Array, items: Item[]) => void,
-  tooLarge: (item: Item, bytes: number) => void,
+  tooLarge: (item: Item, bytes: number, piece: string) => void,
+): void {
+  const pieces = items.map((item) => JSON.stringify(item));
+  const units = pieces.reduce((sum, piece) => sum + piece.length + 1, 0);
+  if (units * BYTES_PER_UNIT_MAX <= bytesMax) {
+    if (items.length > 0) send(encoder.encode(wrap(pieces.join(','))), items);
+    return;
+  }
+  packCounting(items, pieces, bytesMax, wrap, send, tooLarge);
+}
+
+function packCounting<Item>(
+  items: Item[],
+  pieces: string[],
+  bytesMax: number,
+  wrap: (joined: string) => string,
+  send: (data: Uint8Array, items: Item[]) => void,
+  tooLarge: (item: Item, bytes: number, piece: string) => void,
 ): void {
   let group: Item[] = [];
-  let pieces: string[] = [];
+  let joined: string[] = [];
   let size = 0;
   const emit = () => {
-    if (group.length > 0) send(encoder.encode(wrap(pieces.join(','))), group);
+    if (group.length > 0) send(encoder.encode(wrap(joined.join(','))), group);
     group = [];
-    pieces = [];
+    joined = [];
     size = 0;
   };
-  for (const item of items) {
-    const piece = JSON.stringify(item);
+  for (const [index, item] of items.entries()) {
+    const piece = pieces[index]!;
     const bytes = Buffer.byteLength(piece);
     if (bytes > bytesMax) {
-      tooLarge(item, bytes);
+      tooLarge(item, bytes, piece);
       continue;
     }
     if (size + bytes > bytesMax) emit();
     group.push(item);
-    pieces.push(piece);
+    joined.push(piece);
     size += bytes + 1;
   }
   emit();

@@ -83,6 +83,7 @@ export function createReceiver(options: {
     },
     (error, reply) =>
       log.warn({ error: (error as Error).message, reply }, 'results could not be sent; whoever asked asks again'),
+    bus.beforeSending?.bind(bus),
   );
 
   function take(verb: VerbName, message: BusMessage): void {

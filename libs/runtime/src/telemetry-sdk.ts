@@ -1,74 +1,75 @@
-/** The OpenTelemetry SDK of this process: one NodeSDK for all services in it, one resource each. */
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { defaultResource, type Resource, resourceFromAttributes } from '@opentelemetry/resources';
-import { NodeSDK } from '@opentelemetry/sdk-node';
-import {
-  BatchSpanProcessor,
-  type IdGenerator,
-  RandomIdGenerator,
-  type ReadableSpan,
-  type SpanExporter,
-} from '@opentelemetry/sdk-trace';
-import { SERVICE_SCOPE, takeSpanId } from './telemetry.ts';
+/**
+ * Where spans go: OpenTelemetry's batching and its OTLP/HTTP transport (with what OTEL_EXPORTER_OTLP_* say: endpoint,
+ * headers, compression, time limit), fed with records whose JSON is made here.
+ */
+import type { Attributes } from '@opentelemetry/api';
+import { OTLPExporterBase } from '@opentelemetry/otlp-exporter-base';
+import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from '@opentelemetry/otlp-exporter-base/node-http';
+import { defaultResource } from '@opentelemetry/resources';
+import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace';
+import { spansToJson } from './otlp-json.ts';
+import type { SpanRecord, SpanSink } from './telemetry.ts';
 
 /** Spans that wait to be sent; more are dropped, never queued without bound. */
 const SPAN_QUEUE_MAX = 16_384;
 const EXPORT_DELAY_MS = 1_000;
+const JSON_HEADERS = { 'Content-Type': 'application/json' };
 
-const generator = new RandomIdGenerator();
-const ids: IdGenerator = {
-  generateTraceId: () => generator.generateTraceId(),
-  generateSpanId: () => takeSpanId() ?? generator.generateSpanId(),
-};
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+/** All that the batching asks of a span: it was sampled, and nothing about it is still being found out. */
+const SAMPLED = { traceId: '', spanId: '', traceFlags: 1 };
+const KNOWN = { asyncAttributesPending: false };
 
-/** Exports each span under the resource of the service that made it (named by its tracer). */
-class PerServiceExporter implements SpanExporter {
-  readonly #inner: SpanExporter;
-  readonly #resources = new Map<string, Resource>();
-  constructor(inner: SpanExporter) {
-    this.#inner = inner;
+class QueuedSpan {
+  readonly record: SpanRecord;
+  readonly resource = KNOWN;
+  constructor(record: SpanRecord) {
+    this.record = record;
   }
-  #resource(span: ReadableSpan): Resource {
-    const service = span.instrumentationScope.name.slice(SERVICE_SCOPE.length);
-    let resource = this.#resources.get(service);
-    if (!resource) {
-      resource = span.resource.merge(
-        resourceFromAttributes({ 'service.name': `tutti-${service}`, 'service.namespace': 'tutti' }),
-      );
-      this.#resources.set(service, resource);
-    }
-    return resource;
-  }
-  export(spans: ReadableSpan[], done: Parameters<SpanExporter['export']>[1]): void {
-    this.#inner.export(
-      spans.map((span) => Object.create(span, { resource: { value: this.#resource(span) } }) as ReadableSpan),
-      done,
-    );
-  }
-  shutdown(): Promise<void> {
-    return this.#inner.shutdown();
-  }
-  forceFlush(): Promise<void> {
-    return this.#inner.forceFlush?.() ?? Promise.resolve();
+  spanContext() {
+    return SAMPLED;
   }
 }
 
-/** Returns what flushes and ends it. */
-export function startSdk(): () => Promise<void> {
+const resources = new Map<string, Attributes>();
+function resourceOf(service: string): Attributes {
+  let resource = resources.get(service);
+  if (!resource) {
+    const own = { 'service.name': `tutti-${service}`, 'service.namespace': 'tutti' };
+    resource = { ...defaultResource().attributes, ...own } as Attributes;
+    resources.set(service, resource);
+  }
+  return resource;
+}
+
+const serializer = {
+  serializeRequest: (spans: QueuedSpan[]) =>
+    encoder.encode(
+      spansToJson(
+        spans.map((span) => span.record),
+        resourceOf,
+      ),
+    ),
+  deserializeResponse: (data: Uint8Array): { partialSuccess?: object } =>
+    data.length === 0 ? {} : JSON.parse(decoder.decode(data)),
+};
+
+export function startSdk(): SpanSink {
+  const delegate = createOtlpHttpExportDelegate(
+    convertLegacyHttpOptions({}, 'TRACES', 'v1/traces', JSON_HEADERS),
+    serializer,
+    'otlp_http_json_span_exporter',
+    { name: 'span', countItems: (spans: QueuedSpan[]) => spans.length },
+    undefined,
+  );
   const processor = new BatchSpanProcessor({
-    exporter: new PerServiceExporter(new OTLPTraceExporter()),
+    exporter: new OTLPExporterBase(delegate) as unknown as SpanExporter,
     maxQueueSize: SPAN_QUEUE_MAX,
     scheduledDelayMillis: EXPORT_DELAY_MS,
   });
-  const sdk = new NodeSDK({
-    resource: defaultResource(),
-    autoDetectResources: false,
-    idGenerator: ids,
-    spanProcessors: [processor],
-    metricReaders: [],
-    logRecordProcessors: [],
-    instrumentations: [],
-  });
-  sdk.start();
-  return () => sdk.shutdown();
+  return {
+    take: (record) => processor.onEnd(new QueuedSpan(record) as unknown as ReadableSpan),
+    shutdown: () => processor.shutdown(),
+  };
 }

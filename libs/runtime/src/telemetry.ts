@@ -1,25 +1,20 @@
 /**
  * Traces. Started only when OTEL_EXPORTER_OTLP_ENDPOINT (or the traces one) is set; without it every call here is a no-op.
- * Several services may share the process: each span carries its service's name, and the exporter hands it out under that
- * service's resource (telemetry-sdk.ts).
+ * Several services may share the process: each span carries its service's name, and leaves under that service's resource
+ * (telemetry-sdk.ts). Every request makes spans, so they are plain records here and become JSON when they are exported:
+ * the SDK's own spans cost five times as much.
  * Invariant: a span's parent is always given by a W3C traceparent in the message, never by ambient context.
  */
-import {
-  type Attributes,
-  context,
-  type Span,
-  SpanKind,
-  SpanStatusCode,
-  TraceFlags,
-  type Tracer,
-  trace,
-} from '@opentelemetry/api';
+import { randomFillSync } from 'node:crypto';
+import type { Attributes } from '@opentelemetry/api';
 
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
 export interface SpanOptions {
   kind?: 'internal' | 'server' | 'client' | 'producer' | 'consumer';
   parent?: string | undefined;
+  /** Shared by many spans: the same object each time, whose JSON is made once. */
+  common?: Attributes;
   attributes?: Attributes;
   /** Unix milliseconds; now where it is left out. */
   startedAt?: number;
@@ -40,45 +35,48 @@ export interface Telemetry {
   span(name: string, options?: SpanOptions): OpenSpan;
 }
 
-/** The next span id, where one was asked for: SDK 3 has no other way to choose it. Taken by the generator in telemetry-sdk.ts. */
-let nextSpanId: string | undefined;
-export function takeSpanId(): string | undefined {
-  const id = nextSpanId;
-  nextSpanId = undefined;
-  return id;
+/** A span that has ended, as the exporter gets it. Times are Unix milliseconds with fractions. */
+export interface SpanRecord {
+  service: string;
+  traceId: string;
+  spanId: string;
+  parentSpanId: string | undefined;
+  name: string;
+  kind: NonNullable<SpanOptions['kind']>;
+  startedAt: number;
+  endedAt: number;
+  common: Attributes | undefined;
+  attributes: Attributes | undefined;
+  events: { name: string; at: number; attributes: Attributes | undefined }[] | undefined;
+  error: string | undefined;
 }
 
-export const SERVICE_SCOPE = 'tutti.';
+export interface SpanSink {
+  take(span: SpanRecord): void;
+  shutdown(): Promise<void>;
+}
 
-let shutdown: (() => Promise<void>) | undefined;
+let sink: SpanSink | undefined;
 let starting: Promise<void> | undefined;
 
 /** Starts tracing for this process if the environment asks for it. Safe to call again. */
 export function startTelemetry(environment: Record<string, string | undefined> = process.env): Promise<void> {
   if (!environment.OTEL_EXPORTER_OTLP_ENDPOINT && !environment.OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
     return Promise.resolve();
-  // Loaded only when wanted: the SDK costs a process half a second.
+  // Loaded only when wanted: the SDK takes a process a while to load.
   starting ??= import('./telemetry-sdk.ts').then(({ startSdk }) => {
-    shutdown = startSdk();
+    sink = startSdk();
   });
   return starting;
 }
 
 /** Sends what is buffered, bounded by the exporter's own time limit. */
 export async function stopTelemetry(): Promise<void> {
-  await shutdown?.().catch(() => {});
-  shutdown = undefined;
+  const stopping = sink;
+  sink = undefined;
   starting = undefined;
-  trace.disable();
+  await stopping?.shutdown().catch(() => {});
 }
-
-const KINDS = {
-  internal: SpanKind.INTERNAL,
-  server: SpanKind.SERVER,
-  client: SpanKind.CLIENT,
-  producer: SpanKind.PRODUCER,
-  consumer: SpanKind.CONSUMER,
-} as const;
 
 export function formatTraceparent(traceId: string, spanId: string): string {
   return `00-${traceId}-${spanId}-01`;
@@ -89,47 +87,75 @@ export function parseTraceparent(value: string | undefined): { traceId: string; 
   return match ? { traceId: match[1]!, spanId: match[2]! } : undefined;
 }
 
+const POOL_BYTES = 4_096;
+const pool = Buffer.allocUnsafe(POOL_BYTES);
+let used = POOL_BYTES;
+
+/** From the system's randomness, taken in larger portions. */
+function randomHex(count: number): string {
+  if (used + count > POOL_BYTES) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  used += count;
+  return pool.toString('hex', used - count, used);
+}
+
 const silent: OpenSpan = { traceparent: undefined, attributes() {}, event() {}, end() {} };
 
 export function createTelemetry(service: string): Telemetry {
-  let tracer: Tracer | undefined;
   return {
     get enabled() {
-      return shutdown !== undefined;
+      return sink !== undefined;
     },
     span(name, options = {}) {
-      if (!shutdown) return options.parent ? { ...silent, traceparent: options.parent } : silent;
-      tracer ??= trace.getTracer(`${SERVICE_SCOPE}${service}`);
-      const parent = parseTraceparent(options.parent);
-      const base = parent
-        ? trace.setSpanContext(context.active(), { ...parent, traceFlags: TraceFlags.SAMPLED, isRemote: true })
-        : context.active();
-      nextSpanId = options.spanId;
-      const span = tracer.startSpan(
-        name,
-        {
-          kind: KINDS[options.kind ?? 'internal'],
-          attributes: options.attributes,
-          startTime: options.startedAt,
-          root: !parent,
-        },
-        base,
-      );
-      nextSpanId = undefined;
-      return wrap(span);
+      if (sink) return new RecordedSpan(service, name, options);
+      return options.parent ? { ...silent, traceparent: options.parent } : silent;
     },
   };
 }
 
-function wrap(span: Span): OpenSpan {
-  const { traceId, spanId } = span.spanContext();
-  return {
-    traceparent: formatTraceparent(traceId, spanId),
-    attributes: (values) => void span.setAttributes(values),
-    event: (name, values) => void span.addEvent(name, values),
-    end({ error, endedAt } = {}) {
-      if (error) span.setStatus({ code: SpanStatusCode.ERROR, message: error });
-      span.end(endedAt);
-    },
-  };
+class RecordedSpan implements OpenSpan {
+  readonly traceparent: string;
+  readonly #record: SpanRecord;
+  readonly #startedMs = performance.now();
+  #ended = false;
+
+  constructor(service: string, name: string, options: SpanOptions) {
+    const parent = parseTraceparent(options.parent);
+    const traceId = parent?.traceId ?? randomHex(16);
+    const spanId = options.spanId ?? randomHex(8);
+    this.traceparent = formatTraceparent(traceId, spanId);
+    this.#record = {
+      service,
+      traceId,
+      spanId,
+      parentSpanId: parent?.spanId,
+      name,
+      kind: options.kind ?? 'internal',
+      startedAt: options.startedAt ?? Date.now(),
+      endedAt: 0,
+      common: options.common,
+      attributes: options.attributes,
+      events: undefined,
+      error: undefined,
+    };
+  }
+  #now(): number {
+    return this.#record.startedAt + (performance.now() - this.#startedMs);
+  }
+  attributes(values: Attributes): void {
+    this.#record.attributes = this.#record.attributes ? { ...this.#record.attributes, ...values } : values;
+  }
+  event(name: string, values?: Attributes): void {
+    this.#record.events ??= [];
+    this.#record.events.push({ name, at: this.#now(), attributes: values });
+  }
+  end({ error, endedAt }: { error?: string; endedAt?: number } = {}): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#record.endedAt = endedAt ?? this.#now();
+    this.#record.error = error;
+    sink?.take(this.#record);
+  }
 }

@@ -5,6 +5,7 @@
 import { TuttiError } from '@tutti/contracts';
 import { headers, type Msg, type NatsConnection } from 'nats';
 import type { Logger } from '../log.ts';
+import type { Outbox } from './outbox.ts';
 import { type AppendOptions, BusConflict, BusUnknown } from './port.ts';
 
 export const APPEND_TIMEOUT_MS = 5_000;
@@ -24,7 +25,7 @@ interface PublishAck {
   error?: { code: number; err_code?: number; description?: string };
 }
 
-export function createAppender(nc: NatsConnection, replyPrefix: string, log: Logger) {
+export function createAppender(nc: NatsConnection, outbox: Outbox, replyPrefix: string, log: Logger) {
   const waiting = new Map<string, Waiting>();
   let next = 0;
   let sweep: NodeJS.Timeout | undefined;
@@ -84,16 +85,15 @@ export function createAppender(nc: NatsConnection, replyPrefix: string, log: Log
           reject,
         });
         sweep ??= setInterval(expire, SWEEP_MS);
-        try {
-          nc.publish(subject, data, { reply: `${replyPrefix}.${token}`, headers: headersOf(options) });
-        } catch (error) {
-          waiting.delete(token);
-          reject(
-            new TuttiError('unavailable', `could not publish ${subject}: ${(error as Error).message}`, {
-              cause: error,
-            }),
-          );
-        }
+        outbox.add({
+          subject,
+          send: () => nc.publish(subject, data, { reply: `${replyPrefix}.${token}`, headers: headersOf(options) }),
+          failed(error) {
+            waiting.delete(token);
+            const what = `could not publish ${subject}: ${(error as Error).message}`;
+            reject(new TuttiError('unavailable', what, { cause: error }));
+          },
+        });
       });
     },
     failAll(reason: string): void {

@@ -20,6 +20,7 @@ import type { Logger } from '../log.ts';
 import { createAppender } from './nats-appender.ts';
 import { type FollowContext, follow } from './nats-follower.ts';
 import { openBlobs, openBucket } from './nats-stores.ts';
+import { createOutbox, type Outbox } from './outbox.ts';
 import type { AppendOptions, Bus, Follower, StoredMessage } from './port.ts';
 
 export const BUS_LIMITS = {
@@ -80,6 +81,7 @@ class NatsBus implements Bus {
   readonly #log: Logger;
   readonly #manager: JetStreamManager;
   readonly #appender: ReturnType<typeof createAppender>;
+  readonly #outbox: Outbox;
   readonly #statusHandlers = new Set<(status: 'connected' | 'disconnected') => void>();
   #connected = true;
 
@@ -89,7 +91,8 @@ class NatsBus implements Bus {
     this.#log = log;
     this.#manager = manager;
     this.#payloadBytesMax = nc.info?.max_payload ?? PAYLOAD_BYTES_DEFAULT;
-    this.#appender = createAppender(nc, `${inbox}.append`, log);
+    this.#outbox = createOutbox(log);
+    this.#appender = createAppender(nc, this.#outbox, `${inbox}.append`, log);
     void this.#watchStatus();
   }
 
@@ -123,7 +126,11 @@ class NatsBus implements Bus {
   }
 
   publish(subject: string, data: Uint8Array, options?: { reply?: string }): void {
-    this.#nc.publish(subject, data, options);
+    this.#outbox.add({ subject, send: () => this.#nc.publish(subject, data, options) });
+  }
+
+  beforeSending(action: () => void): void {
+    this.#outbox.before(action);
   }
 
   subscribe(
@@ -151,10 +158,13 @@ class NatsBus implements Bus {
   }
 
   async flush(): Promise<void> {
+    this.#outbox.flush();
     if (this.#connected) await this.#nc.flush();
   }
 
   async request(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array> {
+    // What was published before the question is sent before it.
+    this.#outbox.flush();
     try {
       return (await this.#nc.request(subject, data, { timeout: timeoutMs })).data;
     } catch (error) {
@@ -279,6 +289,7 @@ class NatsBus implements Bus {
   async close(): Promise<void> {
     this.#statusHandlers.clear();
     if (this.#nc.isClosed()) return;
+    this.#outbox.flush();
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, BUS_LIMITS.drainTimeoutMs);

@@ -67,7 +67,13 @@ export interface Bus {
   readonly payloadBytesMax: number;
   /** A subject of one's own for replies, under which any suffix may be added. */
   readonly inbox: string;
+  /** Sent by the end of this turn of the event loop; `data` must not change until then. */
   publish(subject: string, data: Uint8Array, options?: { reply?: string }): void;
+  /**
+   * Runs `action` before what was published in this turn of the event loop is sent, so that what it publishes is sent
+   * with it. Where an adapter has no such thing, `setImmediate` does.
+   */
+  beforeSending?(action: () => void): void;
   subscribe(subject: string, handler: (message: BusMessage) => void, options?: { queue?: string }): { stop(): void };
   /** Resolves when the server has taken in all that was sent before: subscriptions above all. */
   flush(): Promise<void>;
