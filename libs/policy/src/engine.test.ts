@@ -152,6 +152,24 @@ describe('mistakes are found on load', () => {
   });
 });
 
+it('a question that was asked before gets the answer that a new engine gives', () => {
+  const old = createPolicyEngine({ 'travel.cedar': SPENDING });
+  const questions = (['pure', 'keyed', 'probeable', 'irreversible'] as const).flatMap((effect) =>
+    [[], ['spends-money'], ['other']].flatMap((tags) =>
+      [true, false].map((approved) => {
+        const question = toolCall(effect, { tags });
+        return { ...question, context: { ...question.context, approved } };
+      }),
+    ),
+  );
+  const first = questions.map((question) => old.authorize(question));
+  const again = questions.map((question) => old.authorize(structuredClone(question)));
+  const fresh = questions.map((question) => createPolicyEngine({ 'travel.cedar': SPENDING }).authorize(question));
+  expect(again).toEqual(first);
+  expect(again).toEqual(fresh);
+  expect(new Set(first.map(({ decision }) => decision))).toEqual(new Set(['allow', 'approval']));
+});
+
 it('an engine goes on working after others took its slot', () => {
   const first = createPolicyEngine({ 'travel.cedar': SPENDING });
   expect(first.authorize(toolCall('keyed', { tags: ['spends-money'] })).decision).toBe('approval');
@@ -159,7 +177,8 @@ it('an engine goes on working after others took its slot', () => {
     createPolicyEngine({ 'x.cedar': `@id("x${i}") forbid (principal, action, resource == Tool::"t${i}");` }).authorize(
       toolCall('pure'),
     );
-  expect(first.authorize(toolCall('keyed', { tags: ['spends-money'] })).decision).toBe('approval');
+  // A question that it was not asked before, so that it has to look.
+  expect(first.authorize(toolCall('keyed', { tags: ['spends-money', 'new'] })).decision).toBe('approval');
 });
 
 const travel = new URL('../../../examples/travel/policies/', import.meta.url).pathname;

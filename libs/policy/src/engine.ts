@@ -1,7 +1,9 @@
 /**
  * The one policy gate: built-in and bundle policies together, decided by Cedar.
  * Invariants: no policy set that could fail at evaluation becomes an engine; any error while deciding means deny;
- * `approval` is only said of what a human's yes, and nothing else, turns into an allow.
+ * `approval` is only said of what a human's yes, and nothing else, turns into an allow. A decision is a function of the
+ * policies and the question alone (nothing in the schema looks at a clock), so the same question gets the answer that
+ * was found for it before.
  */
 import { type EntityJson, type Response, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
 import { contentHash, TuttiError } from '@tutti/contracts';
@@ -11,6 +13,9 @@ import { SCHEMA_NAME, slotFor } from './slots.ts';
 import type { PolicyDecision, PolicyEngine, PolicyRequest } from './types.ts';
 
 const DEFAULT_DENY = 'default-deny';
+/** Questions whose answers an engine remembers, and how long one may be to be remembered. */
+const ANSWERS_MAX = 4_096;
+const QUESTION_CHARS_MAX = 2_000;
 
 /** `bundlePolicies`: Cedar text by file name. Throws TuttiError `bundle_invalid` with every mistake's file and place. */
 export function createPolicyEngine(bundlePolicies: Record<string, string> = {}): PolicyEngine {
@@ -57,7 +62,25 @@ export function createPolicyEngine(bundlePolicies: Record<string, string> = {}):
     }
     return explain('deny', notesOf(now));
   }
-  return { hash, authorize };
+
+  const answers = new Map<string, PolicyDecision>();
+  function remembering(request: PolicyRequest): PolicyDecision {
+    const question = questionOf(request);
+    const known = answers.get(question);
+    if (known) return known;
+    const decision = authorize(request);
+    if (question.length > QUESTION_CHARS_MAX) return decision;
+    if (answers.size >= ANSWERS_MAX) answers.delete(answers.keys().next().value as string);
+    Object.freeze(decision.approval);
+    answers.set(question, Object.freeze(decision));
+    return decision;
+  }
+  return { hash, authorize: remembering };
+}
+
+/** Everything that a decision can depend on. Attributes in another order are another question, with the same answer. */
+function questionOf({ principal, action, resource, context }: PolicyRequest): string {
+  return JSON.stringify([action, principal, resource, context]);
 }
 
 function merge(into: Map<string, LoadedPolicy>, file: string, more: Map<string, LoadedPolicy>): void {

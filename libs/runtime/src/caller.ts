@@ -55,17 +55,16 @@ export function createCaller(bus: Bus, log: Logger): Caller {
     (key, entries) => {
       const { service, verb } = VERBS[key as VerbName];
       const batch = (nextBatch++).toString(36);
-      const live = entries.filter((entry) => open.get(entry.item.callId) === entry);
-      const byItem = new Map(live.map((entry) => [entry.item, entry]));
       packJson(
-        live.map((entry) => entry.item),
+        entries.filter((entry) => open.get(entry.item.callId) === entry),
+        (entry) => JSON.stringify(entry.item),
         bus.payloadBytesMax - ENVELOPE_BYTES,
         (joined) => `{"v":1,"items":[${joined}]}`,
-        (data, items) => {
-          for (const item of items) byItem.get(item)!.batch = batch;
+        (data, sent) => {
+          for (const entry of sent) entry.batch = batch;
           bus.publish(subjects.request(service, verb), data, { reply: `${prefix}.${batch}` });
         },
-        (item, size) =>
+        ({ item }, size) =>
           finish(item.callId, {
             ok: false,
             error: new TuttiError(

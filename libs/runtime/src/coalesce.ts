@@ -50,12 +50,13 @@ const BYTES_PER_UNIT_MAX = 3;
  */
 export function packJson<Item>(
   items: Item[],
+  jsonOf: (item: Item) => string,
   bytesMax: number,
   wrap: (joined: string) => string,
   send: (data: Uint8Array, items: Item[]) => void,
   tooLarge: (item: Item, bytes: number, piece: string) => void,
 ): void {
-  const pieces = items.map((item) => JSON.stringify(item));
+  const pieces = items.map(jsonOf);
   const units = pieces.reduce((sum, piece) => sum + piece.length + 1, 0);
   if (units * BYTES_PER_UNIT_MAX <= bytesMax) {
     if (items.length > 0) send(encoder.encode(wrap(pieces.join(','))), items);

@@ -11,7 +11,6 @@ import {
   type ResultItem,
   subjects,
   TuttiError,
-  toErrorInfo,
   VERBS,
   type VerbName,
 } from '@tutti/contracts';
@@ -21,21 +20,14 @@ import { createCoalescer, packJson } from './coalesce.ts';
 import type { Logger } from './log.ts';
 import type { Handlers, RequestContext } from './service-types.ts';
 import type { Telemetry } from './telemetry.ts';
+import { type Outcome, Work } from './work.ts';
 
 const ENVELOPE_BYTES = 4_096;
 const BUSY_RETRY_MS = 250;
-/** What a handler gets to come to an end after it was told to. */
-const ABORT_GRACE_MS = 2_000;
+/** How often deadlines are looked at: a timer for every request would cost more than most requests. */
+const DEADLINE_SWEEP_MS = 50;
 const text = new TextDecoder();
 const CancelMessage = z.object({ v: z.literal(1), callIds: z.array(z.string()) });
-
-interface Work {
-  item: RequestItem;
-  /** Who asked, and under which nonce. */
-  replies: Map<string, number>;
-  abort: AbortController;
-  startedAt: number;
-}
 
 export interface Receiver {
   readonly active: number;
@@ -60,6 +52,7 @@ export function createReceiver(options: {
     (reply, results) => {
       packJson(
         results,
+        (result) => JSON.stringify(result),
         bus.payloadBytesMax - ENVELOPE_BYTES,
         (joined) => `{"v":1,"results":[${joined}],"alive":[]}`,
         (data) => bus.publish(reply, data),
@@ -86,6 +79,9 @@ export function createReceiver(options: {
     bus.beforeSending?.bind(bus),
   );
 
+  const spans = new Map(Object.keys(handlers).map((verb) => [verb, spanOf(service, verb as VerbName)]));
+  let sweep: NodeJS.Timeout | undefined;
+
   function take(verb: VerbName, message: BusMessage): void {
     if (!message.reply) return;
     const batch = RequestBatch.safeParse(JSON.parse(text.decode(message.data)));
@@ -99,7 +95,7 @@ export function createReceiver(options: {
     const same = active.get(key);
     // The same work, asked again. With another body (an approval was added) it is other work under the same id.
     // Work that was told to stop may never do so: it is not waited for.
-    if (same && !same.abort.signal.aborted && JSON.stringify(same.item.body) === JSON.stringify(item.body))
+    if (same && !same.aborted && JSON.stringify(same.item.body) === JSON.stringify(item.body))
       return void same.replies.set(reply, item.nonce);
     if (item.deadlineAt <= Date.now())
       return refuse(item, reply, new TuttiError('timeout', 'the request came after its deadline').toInfo());
@@ -109,58 +105,48 @@ export function createReceiver(options: {
       });
       return refuse(item, reply, error.toInfo());
     }
-    const work: Work = {
-      item,
-      replies: new Map([[reply, item.nonce]]),
-      abort: new AbortController(),
-      startedAt: performance.now(),
-    };
     const place = same ? `${key}/${item.nonce}` : key;
-    active.set(place, work);
-    void run(verb, work).then((result) => {
+    const span = telemetry.span(spans.get(verb)!.name, {
+      kind: 'consumer',
+      parent: item.traceparent,
+      common: spans.get(verb)!.common,
+      attributes: {
+        'messaging.message.id': item.callId,
+        'tutti.run.id': item.run,
+        'gen_ai.conversation.id': item.session,
+        'tutti.tenant': item.tenant,
+      },
+    });
+    const work = new Work(item, reply, span, (over, outcome, thrown) => {
       active.delete(place);
-      for (const [to, nonce] of work.replies) outgoing.add(to, { ...result, nonce });
+      answer(verb, over, outcome, thrown);
       if (active.size === 0) idle();
     });
+    active.set(place, work);
+    sweep ??= setInterval(endLate, DEADLINE_SWEEP_MS);
+    const handler = handlers[verb] as (body: unknown, context: RequestContext) => Promise<unknown>;
+    // Its result is put through its schema by whoever asked.
+    work.run(() => handler(VERBS[verb].body.parse(item.body), work));
+  }
+
+  function answer(verb: VerbName, work: Work, outcome: Outcome, thrown: unknown): void {
+    const { callId, run } = work.item;
+    if (!outcome.ok && outcome.error.code === 'internal')
+      log.error({ err: thrown, verb, callId, run }, 'a request failed');
+    for (const [reply, nonce] of work.replies) outgoing.add(reply, { callId, nonce, ...outcome });
   }
 
   function refuse(item: RequestItem, reply: string, error: ErrorInfo): void {
     outgoing.add(reply, { callId: item.callId, nonce: item.nonce, ok: false, error });
   }
 
-  async function run(verb: VerbName, work: Work): Promise<ResultItem> {
-    const { item } = work;
-    const subject = subjects.request(service, VERBS[verb].verb);
-    const span = telemetry.span(`process ${subject}`, {
-      kind: 'consumer',
-      parent: item.traceparent,
-      attributes: spanAttributes(subject, service, item),
-    });
-    const timer = setTimeout(
-      () => work.abort.abort(new TuttiError('timeout', 'the deadline is over')),
-      Math.min(item.deadlineAt - Date.now(), 2 ** 31 - 1),
-    );
-    try {
-      const body = VERBS[verb].body.parse(item.body);
-      const context: RequestContext = {
-        item,
-        signal: work.abort.signal,
-        traceparent: span.traceparent ?? item.traceparent,
-        attributes: span.attributes,
-      };
-      const handler = handlers[verb] as (body: unknown, context: RequestContext) => Promise<unknown>;
-      const result = VERBS[verb].result.parse(await Promise.race([handler(body, context), givenUp(work.abort.signal)]));
-      span.end();
-      return { callId: item.callId, nonce: item.nonce, ok: true, body: result };
-    } catch (error) {
-      const info = toErrorInfo(error);
-      if (info.code === 'internal')
-        log.error({ err: error, verb, callId: item.callId, run: item.run }, 'a request failed');
-      span.end({ error: `${info.code}: ${info.message}` });
-      return { callId: item.callId, nonce: item.nonce, ok: false, error: info };
-    } finally {
-      clearTimeout(timer);
-    }
+  function endLate(): void {
+    const now = Date.now();
+    for (const work of active.values())
+      if (work.item.deadlineAt <= now) work.abort(new TuttiError('timeout', 'the deadline is over'));
+    if (active.size > 0) return;
+    clearInterval(sweep);
+    sweep = undefined;
   }
 
   const subscriptions = Object.keys(handlers).map((verb) =>
@@ -175,7 +161,7 @@ export function createReceiver(options: {
     if (!parsed.success) return;
     const ids = new Set(parsed.data.callIds);
     for (const work of active.values())
-      if (ids.has(work.item.callId)) work.abort.abort(new TuttiError('cancelled', 'the call was cancelled'));
+      if (ids.has(work.item.callId)) work.abort(new TuttiError('cancelled', 'the call was cancelled'));
   });
   const heartbeat = setInterval(() => {
     const byReply = new Map<string, string[]>();
@@ -206,34 +192,26 @@ export function createReceiver(options: {
           }),
         ]);
         clearTimeout(timer);
-        for (const work of active.values()) work.abort.abort(new TuttiError('unavailable', 'the service is stopping'));
+        for (const work of active.values()) work.abort(new TuttiError('unavailable', 'the service is stopping'));
       }
       outgoing.flush();
       cancels.stop();
       clearInterval(heartbeat);
+      clearInterval(sweep);
     },
   };
 }
 
-/** A handler that does not heed its signal is left behind after a while: its place and its callers must not wait for it. */
-function givenUp(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const later = () => setTimeout(() => reject(signal.reason), ABORT_GRACE_MS).unref();
-    if (signal.aborted) later();
-    else signal.addEventListener('abort', later, { once: true });
-  });
-}
-
-function spanAttributes(subject: string, service: string, item: RequestItem): Record<string, string> {
+function spanOf(service: string, verb: VerbName) {
+  const subject = subjects.request(service, VERBS[verb].verb);
   return {
-    'messaging.system': 'nats',
-    'messaging.operation.name': 'process',
-    'messaging.operation.type': 'process',
-    'messaging.destination.name': subject,
-    'messaging.consumer.group.name': service,
-    'messaging.message.id': item.callId,
-    ...(item.run ? { 'tutti.run.id': item.run } : {}),
-    ...(item.session ? { 'gen_ai.conversation.id': item.session } : {}),
-    'tutti.tenant': item.tenant,
+    name: `process ${subject}`,
+    common: {
+      'messaging.system': 'nats',
+      'messaging.operation.name': 'process',
+      'messaging.operation.type': 'process',
+      'messaging.destination.name': subject,
+      'messaging.consumer.group.name': service,
+    },
   };
 }

@@ -1,0 +1,85 @@
+/**
+ * One request that is being worked on. Invariant: it ends once, as the handler's result, its error, or why it was
+ * aborted when the handler does not heed that. What only few requests need (a signal, a second asker) is made on demand.
+ */
+import type { ErrorInfo, RequestItem } from '@tutti/contracts';
+import { toErrorInfo } from '@tutti/contracts';
+import type { RequestContext } from './service-types.ts';
+import type { OpenSpan } from './telemetry.ts';
+
+/** What a handler gets to come to an end after it was told to. */
+const ABORT_GRACE_MS = 2_000;
+
+export type Outcome = { ok: true; body: unknown } | { ok: false; error: ErrorInfo };
+
+export class Work implements RequestContext {
+  readonly item: RequestItem;
+  /** Monotonic milliseconds. */
+  readonly startedAt = performance.now();
+  /** Who asked, and under which nonce. */
+  readonly replies: Map<string, number>;
+  readonly #span: OpenSpan;
+  readonly #ended: (work: Work, outcome: Outcome, thrown: unknown) => void;
+  #controller: AbortController | undefined;
+  #aborted: { reason: unknown } | undefined;
+  #isOver = false;
+
+  constructor(
+    item: RequestItem,
+    reply: string,
+    span: OpenSpan,
+    ended: (work: Work, outcome: Outcome, thrown: unknown) => void,
+  ) {
+    this.item = item;
+    this.replies = new Map([[reply, item.nonce]]);
+    this.#span = span;
+    this.#ended = ended;
+  }
+
+  get traceparent(): string | undefined {
+    return this.#span.traceparent ?? this.item.traceparent;
+  }
+  /** Handlers take this apart: it must not need its `this`. */
+  readonly attributes = (values: Record<string, string | number | boolean | string[]>): void =>
+    this.#span.attributes(values);
+
+  get aborted(): boolean {
+    return this.#aborted !== undefined;
+  }
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController();
+    if (this.#aborted) this.#controller.abort(this.#aborted.reason);
+    return this.#controller.signal;
+  }
+
+  run(handler: () => Promise<unknown>): void {
+    let result: Promise<unknown>;
+    try {
+      result = handler();
+    } catch (error) {
+      return this.#fail(error);
+    }
+    result.then(
+      (body) => this.#end({ ok: true, body }, undefined),
+      (error) => this.#fail(error),
+    );
+  }
+
+  abort(reason: unknown): void {
+    if (this.#aborted || this.#isOver) return;
+    this.#aborted = { reason };
+    this.#controller?.abort(reason);
+    // One that does not heed its signal is left behind: its place and its callers must not wait for it.
+    setTimeout(() => this.#fail(reason), ABORT_GRACE_MS).unref();
+  }
+
+  #fail(error: unknown): void {
+    this.#end({ ok: false, error: toErrorInfo(error) }, error);
+  }
+  #end(outcome: Outcome, thrown: unknown): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#span.end(outcome.ok ? {} : { error: `${outcome.error.code}: ${outcome.error.message}` });
+    this.#ended(this, outcome, thrown);
+  }
+}
