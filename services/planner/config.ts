@@ -1,5 +1,9 @@
 import { z } from 'zod';
 
+const positive = (defaultValue: number) => z.coerce.number().int().positive().default(defaultValue);
+const HOUR_MS = 3_600_000;
+const GIBIBYTE = 2 ** 30;
+
 export const PlannerConfig = z.object({
   TUTTI_LEASE_MS: z.coerce
     .number()
@@ -7,29 +11,43 @@ export const PlannerConfig = z.object({
     .min(300)
     .default(3_000)
     .describe('How long a partition stays with a planner that says nothing. It says something three times as often.'),
-  TUTTI_CHECKPOINT_ENTRIES: z.coerce
-    .number()
-    .int()
-    .positive()
-    .default(5_000)
-    .describe('Entries in the log after which a checkpoint is written; bounds replay.'),
-  TUTTI_BATCH_INPUTS_MAX: z.coerce
-    .number()
-    .int()
-    .positive()
-    .default(1_024)
-    .describe('Inputs that one append takes in at most.'),
+  TUTTI_CHECKPOINT_ENTRIES: positive(20_000).describe(
+    'Entries in the log after which a checkpoint is written; bounds replay.',
+  ),
+  TUTTI_BATCH_INPUTS_MAX: positive(1_024).describe('Inputs that one append takes in at most.'),
+  TUTTI_ACTIVE_RUNS_MAX: positive(20_000).describe(
+    'Runs that users started and that are under way in a partition at once; waiting ones are not counted.',
+  ),
+  TUTTI_TENANT_ACTIVE_RUNS_MAX: positive(10_000).describe('The same for one tenant.'),
+  TUTTI_QUEUED_RUNS_MAX: positive(50_000).describe(
+    'Runs of one tenant that wait for their turn in a partition; more fail at once as overloaded.',
+  ),
+  TUTTI_PARK_AFTER_MS: positive(30_000).describe(
+    'A run that waits this long is written out, and only an index entry of it stays in memory.',
+  ),
+  TUTTI_LOG_KEEP_MS: positive(24 * HOUR_MS).describe(
+    'How long the log keeps what is in a checkpoint and in memory’s store.',
+  ),
+  TUTTI_LOG_KEEP_BYTES: positive(GIBIBYTE).describe('Bytes of a partition’s log beyond which it keeps less than that.'),
 });
 export type PlannerConfig = z.infer<typeof PlannerConfig>;
 
 export const PLANNER_LIMITS = {
-  /** How often due retries and wall-time limits are looked at. */
-  tickMs: 250,
+  /** A clock that jumped is noticed at the latest after this. */
+  dueCheckMs: 1_000,
   /** Wait before a partition that could not be opened is tried again. */
   reopenMs: 200,
   reopenMaxMs: 3_000,
-  /** Entries of active and lately ended runs that the owner keeps for readers, per run. */
+  /** Entries of active and lately ended runs that the owner keeps for readers: per run, and of a partition. */
   entriesKeptMax: 1_000,
+  partitionEntriesKeptMax: 50_000,
   letterRetryMs: 200,
   letterRetryMaxMs: 5_000,
+  /** Between two tries of what a round needs from elsewhere: bundles, parked states, forks. */
+  fetchRetryMs: 200,
+  fetchRetryMaxMs: 3_000,
+  /** How often an owner tells how its partition does. */
+  loadEveryMs: 1_000,
+  /** Parked states that one message holds at most, in bytes of JSON, before the bus's own limit. */
+  parkBytesMax: 512 * 1_024,
 } as const;

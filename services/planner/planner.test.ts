@@ -11,7 +11,16 @@ import {
 import { startTestNats, type TestNats, until } from '@tutti/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { plannerService } from './service.ts';
-import { type Script, type StartedRun, startRun, startWorkers, tell, testBundle, tool } from './test-support.ts';
+import {
+  lastUser,
+  type Script,
+  type StartedRun,
+  startRun,
+  startWorkers,
+  tell,
+  testBundle,
+  tool,
+} from './test-support.ts';
 
 let nats: TestNats;
 let bus: Bus;
@@ -190,7 +199,7 @@ const planned = (tasks: object[]): Script => ({
   complete: ({ chat }) => {
     if (chat.responseFormat?.type === 'json_schema')
       return { content: JSON.stringify({ reason: 'test', question: null, tasks }) };
-    const names = (chat.tools ?? []).map((item) => item.name);
+    const names = (chat.tools ?? []).filter((item) => !item.engine).map((item) => item.name);
     const done = chat.messages.filter((message) => message.role === 'tool').map((message) => message.name);
     if (chat.toolChoice === 'none') return { content: `answer after ${done.join(',')}` };
     const next = names.find((name) => !done.includes(name));
@@ -233,14 +242,47 @@ describe('a plan', () => {
     });
   });
 
-  test('that asks a question ends with it', async () => {
-    await withPlanner(
-      { complete: () => ({ content: JSON.stringify({ reason: 'r', question: 'Where to?', tasks: [] }) }) },
-      async () => {
-        const run = await startRun(bus, partitions, await apply({ strategy: 'plan' }), 'travel');
-        expect(await ended(run)).toMatchObject({ status: 'completed', output: 'Where to?' });
-      },
-    );
+  /** Asks where to go, and goes there once it is told. */
+  const asks: Script = {
+    complete: ({ chat }) => {
+      if (chat.responseFormat?.type !== 'json_schema') return { content: `off to ${lastUser(chat.messages)}` };
+      const question = chat.messages.at(-1)?.content === 'Rome' ? null : 'Where to?';
+      return { content: JSON.stringify({ reason: 'r', question, tasks: [] }) };
+    },
+  };
+  const answer = (run: StartedRun, question: string) =>
+    tell(bus, partitions, {
+      v: 1,
+      type: 'input',
+      tenant: 'default',
+      session: run.session,
+      run: run.id,
+      at: Date.now(),
+      question,
+      text: 'Rome',
+      by: 'kim',
+    });
+
+  test('that asks a question waits for the answer, and takes the first one', async () => {
+    await withPlanner(asks, async () => {
+      const run = await startRun(bus, partitions, await apply({ strategy: 'plan' }), 'travel');
+      const waiting = await until('the question', async () => ((await view(run))?.question ? view(run) : null));
+      expect(waiting).toMatchObject({ status: 'waiting', waitingFor: 'input', question: { text: 'Where to?' } });
+      await answer(run, 'qst_another');
+      await answer(run, waiting.question!.id);
+      await answer(run, waiting.question!.id);
+      expect(await ended(run)).toMatchObject({ status: 'completed', output: 'off to Rome', question: null });
+      expect((await journal(run)).filter((entry) => entry.type === 'question.answered')).toHaveLength(1);
+    });
+  });
+
+  test('that may not wait ends with its question', async () => {
+    await withPlanner(asks, async () => {
+      const run = await startRun(bus, partitions, await apply({ strategy: 'plan' }), 'travel', undefined, undefined, {
+        onQuestion: 'end',
+      });
+      expect(await ended(run)).toMatchObject({ status: 'completed', output: 'Where to?' });
+    });
   });
 
   test('whose tasks wait for each other is not carried out, and says why', async () => {

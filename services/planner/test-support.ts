@@ -1,5 +1,5 @@
 /** Scripted workers on the real bus, to drive a real planner in tests. */
-import type { Bundle, ChatMessage, InboundMessage, ToolDefinition, Turn, VERBS } from '@tutti/contracts';
+import type { Bundle, ChatMessage, InboundMessage, RunStart, ToolDefinition, Turn, VERBS } from '@tutti/contracts';
 import {
   contentHash,
   InboundMessage as Inbound,
@@ -149,6 +149,7 @@ export async function startRun(
   input: string,
   session = newSessionId(),
   agent = 'helper',
+  more: Partial<RunStart> = {},
 ): Promise<StartedRun> {
   const id = newRunId(session);
   await tell(bus, partitions, {
@@ -170,6 +171,7 @@ export async function startRun(
       parent: null,
       brief: null,
       live: false,
+      ...more,
     },
   });
   return { id, session, tenant: 'default' };

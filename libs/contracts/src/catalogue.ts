@@ -79,8 +79,13 @@ export const STREAMS = {
   deadLetters: { name: 'TUTTI_DEAD_LETTERS', subjects: ['tutti.dead.>'], maxAgeMs: 30 * DAY_MS },
 } as const satisfies Record<string, StreamSpec>;
 
-/** Key-value buckets. Leases and settings: one key a partition or setting. Bundles: by hash, and `current.<tenant>`. */
-export const BUCKETS = { leases: 'tutti_leases', settings: 'tutti_settings', bundles: 'tutti_bundles' } as const;
+/** Key-value buckets. Leases and settings: one key a partition or setting. Bundles: by hash, and `current.<tenant>`. Positions: how far readers of the log have come, `<reader>.<partition>`. */
+export const BUCKETS = {
+  leases: 'tutti_leases',
+  settings: 'tutti_settings',
+  bundles: 'tutti_bundles',
+  positions: 'tutti_positions',
+} as const;
 /** The object store for what is over the message limit: checkpoints, claim checks. */
 export const BLOBS = 'tutti_blobs';
 

@@ -16,7 +16,7 @@ export const DeadLetter = z.object({
   tenant: z.string().optional(),
   session: z.string().optional(),
   run: z.string().optional(),
-  /** Entries of the run before the step was asked for: where a fork begins. */
+  /** Version of the run at which the step was asked for: a fork begins behind it. */
   version: z.number().int().optional(),
   callId: z.string().optional(),
   /** Where it came from. */

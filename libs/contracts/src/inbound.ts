@@ -26,11 +26,13 @@ export const InboundMessage = z.discriminatedUnion('type', [
     version: z.number().int(),
     approvals: z.array(ApprovalRecord),
     questions: z.array(QuestionRecord).optional(),
+    sleepsUntil: z.number().optional(),
   }),
   z.object({ ...base, type: z.literal('child_ended'), outcome: ChildOutcome }),
   /** `run` is the schedule's id; each of its runs pins the bundle that is the tenant's when it starts. */
   z.object({ ...base, type: z.literal('schedule_set'), schedule: Schedule }),
   z.object({ ...base, type: z.literal('schedule_remove') }),
+  z.object({ ...base, type: z.literal('schedule_run_ended'), ended: z.string() }),
   /** A message schedule came due (written by older planners). */
   z.object({
     ...base,

@@ -49,6 +49,8 @@ export const ForkLink = z.object({
   effects: z.enum(['approve', 'block']).default('approve'),
   /** Blob with the entries as a JSON array. */
   blob: z.string(),
+  /** The conversation that the other run belonged to: what is recalled comes from there. */
+  memorySession: z.string(),
 });
 export type ForkLink = z.infer<typeof ForkLink>;
 
@@ -73,6 +75,8 @@ export const RunStart = z.object({
   traceparent: z.string().optional(),
   /** Stream tokens on the live subject. */
   live: z.boolean().default(false),
+  /** What becomes of a question to the user: the run waits for the answer (default), or ends with the question as its answer. */
+  onQuestion: z.enum(['wait', 'end']).optional(),
   /** Instead of the agent's own setting. */
   whenBusy: WhenBusy.optional(),
   /** Instead of the agent's model. */
@@ -164,6 +168,9 @@ export const ChildOutcome = z.object({
 });
 export type ChildOutcome = z.infer<typeof ChildOutcome>;
 
+export const Interrupted = z.object({ run: z.string(), input: z.string(), actions: z.array(Action) });
+export type Interrupted = z.infer<typeof Interrupted>;
+
 const base = { run: z.string(), n: z.number().int().positive(), at: z.number() };
 export const RunEntry = z.discriminatedUnion('type', [
   z.object({
@@ -173,6 +180,8 @@ export const RunEntry = z.discriminatedUnion('type', [
     session: z.string(),
     start: RunStart,
     limits: RunLimits,
+    /** Runs that this one interrupted, oldest first: their input and what they had done is part of its context. */
+    interrupted: z.array(Interrupted).optional(),
   }),
   z.object({
     ...base,
@@ -180,8 +189,6 @@ export const RunEntry = z.discriminatedUnion('type', [
     strategy: Strategy,
     reason: z.string(),
     agent: AgentManifest.pick({ name: true, model: true }),
-    /** Runs that this one interrupted, oldest first: their input and what they had done is part of its context. */
-    interrupted: z.array(z.object({ run: z.string(), input: z.string(), actions: z.array(Action) })).optional(),
   }),
   z.object({ ...base, type: z.literal('step.requested'), callId: z.string(), step: StepSpec }),
   z.object({
@@ -198,7 +205,14 @@ export const RunEntry = z.discriminatedUnion('type', [
     ]),
   }),
   /** The step will not be tried again. */
-  z.object({ ...base, type: z.literal('step.failed'), callId: z.string(), error: ErrorInfo }),
+  z.object({
+    ...base,
+    type: z.literal('step.failed'),
+    callId: z.string(),
+    error: ErrorInfo,
+    /** It kept failing, and is among the dead letters. */
+    dead: z.boolean().optional(),
+  }),
   /** The step failed, and is sent again at `notBefore` (Unix ms) with the same callId. */
   z.object({
     ...base,
@@ -253,6 +267,8 @@ export const RunEntry = z.discriminatedUnion('type', [
     version: z.number().int(),
     approvals: z.array(ApprovalRecord),
     questions: z.array(QuestionRecord).optional(),
+    /** Unix ms until which the child sleeps. */
+    sleepsUntil: z.number().optional(),
   }),
   z.object({ ...base, type: z.literal('child.ended'), task: z.string(), outcome: ChildOutcome }),
   /** The entries before this one were another run's. What was open there goes on here, under the same call ids. */
@@ -301,7 +317,13 @@ export const PartitionEntry = z.discriminatedUnion('type', [
     ok: z.boolean(),
     content: z.string(),
   }),
-  z.object({ type: z.literal('schedule.set'), at: z.number(), tenant: Name, schedule: Schedule }),
+  z.object({
+    type: z.literal('schedule.set'),
+    at: z.number(),
+    tenant: Name,
+    schedule: Schedule,
+    nextAt: z.number().nullable(),
+  }),
   z.object({ type: z.literal('schedule.removed'), at: z.number(), tenant: Name, id: z.string() }),
   /** A tick: `run` null where it was passed over, with why. `nextAt` null: there is none any more. */
   z.object({
@@ -313,7 +335,13 @@ export const PartitionEntry = z.discriminatedUnion('type', [
     run: z.string().nullable(),
     reason: z.string(),
     nextAt: z.number().nullable(),
+    /** The start of `run`, and the run of an earlier tick that is cancelled. */
+    start: RunStart.optional(),
+    session: z.string().optional(),
+    cancel: z.string().optional(),
   }),
+  /** A run that a tick started has ended. */
+  z.object({ type: z.literal('schedule.run_ended'), at: z.number(), tenant: Name, id: z.string(), run: z.string() }),
 ]);
 export type PartitionEntry = z.infer<typeof PartitionEntry>;
 

@@ -36,6 +36,8 @@ export interface Caller {
   ): void;
   /** Nobody waits for this call any more; tells the service's replicas to give it up when `cancel`. */
   forget(callId: string, cancel: boolean): void;
+  /** Tells the service's replicas to give the call up; whatever it comes to is still told to `done`. */
+  cancel(callId: string): void;
   /** Calls that are under way. */
   readonly open: number;
   close(): void;

@@ -214,14 +214,16 @@ export function createCaller(bus: Bus, log: Logger): Caller {
       });
     },
     forget(callId, cancel) {
+      if (cancel) caller.cancel(callId);
+      open.delete(callId);
+    },
+    cancel(callId) {
       const entry = open.get(callId);
       if (!entry) return;
-      open.delete(callId);
-      if (cancel)
-        bus.publish(
-          subjects.cancel(VERBS[entry.verb].service),
-          bytes.encode(JSON.stringify({ v: 1, callIds: [callId] })),
-        );
+      bus.publish(
+        subjects.cancel(VERBS[entry.verb].service),
+        bytes.encode(JSON.stringify({ v: 1, callIds: [callId] })),
+      );
     },
     close() {
       closed = true;

@@ -4,6 +4,7 @@ import type { z } from 'zod';
 import type { BundleStore } from './bundles.ts';
 import type { Bus } from './bus/port.ts';
 import type { Caller } from './caller-port.ts';
+import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
 import type { Telemetry } from './telemetry.ts';
 
@@ -31,6 +32,7 @@ export interface ServiceContext<Config> {
   config: Config;
   bus: Bus;
   caller: Caller;
+  clock: Clock;
   bundles: BundleStore;
   log: Logger;
   telemetry: Telemetry;

@@ -10,6 +10,7 @@ import { z } from 'zod';
 import { createBundleStore } from './bundles.ts';
 import { connectNatsBus } from './bus/nats-bus.ts';
 import { createCaller } from './caller.ts';
+import { systemClock } from './clock.ts';
 import { createLogger, type Logger } from './log.ts';
 import { provision } from './provision.ts';
 import { createReceiver } from './receiver.ts';
@@ -115,6 +116,7 @@ export async function startService(definition: ServiceDefinition, options: Start
       config,
       bus,
       caller,
+      clock: systemClock,
       bundles,
       log,
       telemetry,

@@ -84,6 +84,7 @@ export async function prepareRun(deps: Deps, identity: Identity, request: StartR
             brief: null,
             ...(request.traceparent ? { traceparent: request.traceparent } : {}),
             live: request.live,
+            onQuestion: 'end',
           },
         },
         run,

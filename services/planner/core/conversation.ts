@@ -1,62 +1,92 @@
 /** The messages that a model sees for a step. A function of the run alone, so that a new owner sends the same ones. */
 import type { Action, AgentManifest, ChatMessage } from '@tutti/contracts';
-import { ANSWER_INSTRUCTIONS, PLAN_INSTRUCTIONS, taskInput, taskNotes } from './prompts.ts';
-import type { RunState } from './state.ts';
+import {
+  ANSWER_INSTRUCTIONS,
+  helpersText,
+  PLAN_INSTRUCTIONS,
+  REPLAN_INSTRUCTIONS,
+  taskInput,
+  taskNotes,
+} from './prompts.ts';
+import type { ActiveRun } from './state.ts';
+
+/** Turns of a run's own thread that a model sees; of a longer one the goal and the newest. Keeps a step's cost flat however long the run is. */
+export const THREAD_TURNS_MAX = 160;
 
 export function conversation(
-  run: RunState,
+  run: ActiveRun,
   agent: AgentManifest,
   purpose: 'plan' | 'act' | 'answer',
   threadLength: number,
+  helpers: { name: string; description: string }[] = [],
 ): ChatMessage[] {
   return [
-    { role: 'system', content: systemText(run, agent, purpose) },
+    { role: 'system', content: systemText(run, agent, purpose, helpers) },
     ...history(run),
+    ...interrupted(run),
     { role: 'user', content: goalText(run) },
     ...pairs(earlierActions(run)),
     ...thread(run, threadLength),
   ];
 }
 
-export function goalText(run: RunState): string {
+export function goalText(run: ActiveRun): string {
   const { brief } = run.start;
   return brief ? taskInput(brief.goal, brief.task) : run.start.input;
 }
 
-function systemText(run: RunState, agent: AgentManifest, purpose: 'plan' | 'act' | 'answer'): string {
+function systemText(
+  run: ActiveRun,
+  agent: AgentManifest,
+  purpose: 'plan' | 'act' | 'answer',
+  helpers: { name: string; description: string }[],
+): string {
   const parts = [agent.instructions.trim()];
-  if (purpose === 'plan') parts.push(PLAN_INSTRUCTIONS);
+  if (purpose === 'plan') parts.push(isReplan(run) ? REPLAN_INSTRUCTIONS : PLAN_INSTRUCTIONS);
   if (purpose === 'answer') parts.push(ANSWER_INSTRUCTIONS);
+  if (purpose !== 'answer' && helpers.length > 0) parts.push(helpersText(helpers));
   const notes = [...(run.start.brief?.notes ?? []), ...ownNotes(run)];
   if (notes.length > 0) parts.push(taskNotes(notes));
   if (run.recall?.summary) parts.push(`Earlier in this conversation: ${run.recall.summary}`);
   return parts.join('\n\n');
 }
 
-/** What the run's own tasks came to. */
-function ownNotes(run: RunState): { task: string; output: string }[] {
+/** A plan is asked for although there was one with tasks. */
+export function isReplan(run: ActiveRun): boolean {
+  return run.tasks.length > 0 || run.earlier.length > 0;
+}
+
+/** What the run's own tasks came to, those of earlier plans first. */
+function ownNotes(run: ActiveRun): { task: string; output: string }[] {
   if (!run.plan) return [];
-  return run.tasks.flatMap((task) => {
+  const earlier = run.earlier.map(({ goal, outcome }) => ({
+    task: goal,
+    output: outcome ? outcomeText(outcome) : 'Not done: the plan was changed before.',
+  }));
+  const now = run.tasks.flatMap((task) => {
     const goal = run.plan!.tasks.find((planned) => planned.id === task.id)!.goal;
     if (task.status === 'skipped')
       return [{ task: goal, output: 'Not done: something that it needs was not achieved.' }];
     if (!task.outcome) return [];
     return [{ task: goal, output: outcomeText(task.outcome) }];
   });
+  return [...earlier, ...now];
 }
 
 export function outcomeText(outcome: {
   status: string;
   output: string;
   error?: { message: string } | undefined;
+  surprise?: string | undefined;
 }): string {
   // A child numbers its own passages: its marks mean nothing here.
   const output = outcome.output.replace(/\s*\[\d+\]/g, '');
+  if (outcome.surprise !== undefined) return `${output}\nNot as planned: ${outcome.surprise}`;
   if (outcome.status === 'completed') return output;
   return `Not done: ${outcome.error?.message ?? outcome.status}${output ? `\n${output}` : ''}`;
 }
 
-function history(run: RunState): ChatMessage[] {
+function history(run: ActiveRun): ChatMessage[] {
   return (run.recall?.turns ?? []).flatMap((turn): ChatMessage[] => [
     { role: 'user', content: turn.input },
     ...pairs(turn.actions),
@@ -64,7 +94,16 @@ function history(run: RunState): ChatMessage[] {
   ]);
 }
 
-function earlierActions(run: RunState): Action[] {
+/** Runs of this session that this one cut short: what was asked and done in them is not in memory. */
+function interrupted(run: ActiveRun): ChatMessage[] {
+  return run.interrupted.flatMap((before): ChatMessage[] => [
+    { role: 'user', content: before.input },
+    ...pairs(before.actions),
+    { role: 'assistant', content: 'I stopped here, because you sent another message.' },
+  ]);
+}
+
+function earlierActions(run: ActiveRun): Action[] {
   const own = new Set(
     run.thread.flatMap((message) =>
       message.role === 'assistant' ? (message.toolCalls ?? []).map((call) => call.id) : [],
@@ -95,9 +134,12 @@ function toolMessage(action: Action): ChatMessage {
 }
 
 /** The run's own calls with their results behind them: a call is never parted from its result. */
-function thread(run: RunState, length: number): ChatMessage[] {
+function thread(run: ActiveRun, length: number): ChatMessage[] {
   const results = new Map(run.actions.map((action) => [action.callId, action]));
-  return run.thread.slice(0, length).flatMap((message): ChatMessage[] => {
+  const from = Math.max(0, length - THREAD_TURNS_MAX);
+  const left: ChatMessage[] =
+    from > 0 ? [{ role: 'assistant', content: `(${from} earlier turns of this work are left out here.)` }] : [];
+  const turns = run.thread.slice(from, length).flatMap((message): ChatMessage[] => {
     if (message.role !== 'assistant') return [message];
     const answered = (message.toolCalls ?? []).flatMap((call) => {
       const action = results.get(call.id);
@@ -105,4 +147,5 @@ function thread(run: RunState, length: number): ChatMessage[] {
     });
     return [message, ...answered];
   });
+  return [...left, ...turns];
 }

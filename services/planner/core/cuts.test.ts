@@ -2,14 +2,20 @@
 import { contentHash, type InboundMessage, LogBatch, newRunId, newSessionId } from '@tutti/contracts';
 import { describe, expect, test } from 'vitest';
 import { toBatches } from '../shell/batches.ts';
+import { applyBatch } from '../shell/log-store.ts';
 import { testBundle } from '../test-support.ts';
-import { Decider, type Environment, type Input } from './decide.ts';
-import { evolve, evolvePartition } from './evolve.ts';
-import { emptyState, type PartitionState } from './state.ts';
+import { Decider, type Environment, type Input, NO_ADMISSION_LIMITS } from './decide.ts';
+import { type ActiveRun, emptyState, isActive, isEmpty, isEnded, type PartitionState } from './state.ts';
 
 const bundle = testBundle({ knowledge: [], tools: [] });
 const hash = contentHash(bundle);
-const env: Environment = { now: 1_000, bundle: (wanted) => (wanted === hash ? bundle : undefined) };
+const env: Environment = {
+  now: 1_000,
+  bundle: (wanted) => (wanted === hash ? bundle : undefined),
+  admission: NO_ADMISSION_LIMITS,
+  nextTick: () => null,
+};
+const active = (state: PartitionState, run: string) => state.runs.get(run) as ActiveRun;
 
 function start(session = newSessionId(), agent = 'helper', input = 'go'): Extract<InboundMessage, { type: 'start' }> {
   const id = newRunId(session);
@@ -38,11 +44,7 @@ function start(session = newSessionId(), agent = 'helper', input = 'go'): Extrac
 function replay(batches: LogBatch[]): PartitionState {
   const state = emptyState();
   for (const raw of batches) {
-    const batch = LogBatch.parse(JSON.parse(JSON.stringify(raw)));
-    state.readUpTo = Math.max(state.readUpTo, batch.readUpTo);
-    for (const entry of batch.partition) evolvePartition(state, entry);
-    for (const entry of batch.entries) evolve(state, entry);
-    for (const key of batch.delivered) state.outbox.delete(key);
+    applyBatch(state, LogBatch.parse(JSON.parse(JSON.stringify(raw))));
   }
   return state;
 }
@@ -68,7 +70,7 @@ function decide(
       delivered: decider.delivered.slice(delivered),
     };
   });
-  return { decider, batches: toBatches(decided, { epoch: 1, owner: 'o', at: 1, readUpTo }, payload) };
+  return { decider, batches: toBatches(decided, { v: 1, epoch: 1, owner: 'o', at: 1, readUpTo }, payload) };
 }
 const completion = (content: string) => ({
   message: { role: 'assistant', content },
@@ -97,7 +99,7 @@ describe('poison', () => {
     const log: LogBatch[] = [];
     log.push(...decide(state, [{ kind: 'inbound', sequence: 1, message }]).batches);
     // Put it where a parent with two finished children is: each reports the largest integer that the schema lets in.
-    const run = state.runs.get(message.run)!;
+    const run = active(state, message.run);
     const callId = Object.keys(run.open)[0]!;
     log.push(
       ...decide(state, [
@@ -105,14 +107,14 @@ describe('poison', () => {
       ]).batches,
     );
     for (let i = 0; i < 2; i++) {
-      const open = Object.keys(state.runs.get(run.id)!.open)[0]!;
+      const open = Object.keys(active(state, run.id).open)[0]!;
       const body = {
         ...completion(''),
         usage: { inputTokens: i === 0 ? 900_000 : Number.MAX_SAFE_INTEGER, outputTokens: 0 },
         message: { role: 'assistant', content: null, toolCalls: [{ id: 'a', name: 'x', arguments: {} }] },
       };
       log.push(...decide(state, [{ kind: 'result', run: run.id, callId: open, outcome: { ok: true, body } }]).batches);
-      const exec = Object.keys(state.runs.get(run.id)!.open)[0];
+      const exec = Object.keys(active(state, run.id).open ?? {})[0];
       if (!exec) break;
       log.push(
         ...decide(state, [
@@ -128,7 +130,7 @@ describe('poison', () => {
         ]).batches,
       );
     }
-    expect(state.runs.get(run.id)!.phase).toBe('ended');
+    expect(isEnded(state.runs.get(run.id)!)).toBe(true);
     expect(() => replay(log)).not.toThrow();
   });
 });
@@ -147,11 +149,8 @@ describe('a crash between the batches of one step', () => {
   const stuck = (state: PartitionState) =>
     [...state.runs.values()].filter(
       (run) =>
-        run.phase !== 'ended' &&
-        Object.keys(run.open).length === 0 &&
-        Object.keys(run.parked).length === 0 &&
-        !run.tasks.some((task) => task.status === 'running') &&
-        (run.phase !== 'queued' || state.sessions.get(`default/${run.session}`)?.active === null),
+        (isActive(run) && isEmpty(run.open) && isEmpty(run.held) && isEmpty(run.children)) ||
+        (run.status === 'queued' && state.sessions.get(`default/${run.session}`)?.active.length === 0),
     );
 
   test('starts: no run stays queued for ever', () => {
@@ -165,7 +164,7 @@ describe('a crash between the batches of one step', () => {
     const lost = new Set<string>();
     for (let kept = 1; kept < batches.length; kept++)
       for (const run of stuck(crashAfter(kept, batches, inputs)))
-        lost.add(`${run.phase} after ${kept} of ${batches.length}`);
+        lost.add(`${run.status} after ${kept} of ${batches.length}`);
     expect([...lost]).toEqual([]);
   });
 
@@ -181,7 +180,7 @@ describe('a crash between the batches of one step', () => {
     log.push(...decide(state, inbound).batches);
     const results = (body: unknown): Input[] =>
       [...state.runs.values()].flatMap((run) =>
-        Object.keys(run.open).map(
+        Object.keys(isActive(run) ? run.open : {}).map(
           (callId): Input => ({ kind: 'result', run: run.id, callId, outcome: { ok: true, body } }),
         ),
       );
@@ -192,7 +191,7 @@ describe('a crash between the batches of one step', () => {
     const lost: string[] = [];
     for (let kept = 1; kept < batches.length; kept++)
       for (const run of stuck(crashAfter(log.length + kept, [...log, ...batches], inbound)))
-        lost.push(`${run.phase} after ${kept} of ${batches.length}`);
+        lost.push(`${run.status} after ${kept} of ${batches.length}`);
     expect(lost).toEqual([]);
   });
 });
@@ -202,7 +201,7 @@ describe('what is not known is not called undone', () => {
     const state = emptyState();
     const message = start();
     decide(state, [{ kind: 'inbound', sequence: 1, message }]);
-    const run = state.runs.get(message.run)!;
+    const run = active(state, message.run);
     const answer = (body: unknown) =>
       decide(state, [{ kind: 'result', run: run.id, callId: Object.keys(run.open)[0]!, outcome: { ok: true, body } }]);
     answer({ turns: [], summary: null, facts: [] });

@@ -1,29 +1,29 @@
 /**
  * What an entry does to the state. The only writer of it: the owner applies the entries that it decides on, and a new
- * owner applies the same entries from the log, so both have the same state.
+ * owner applies the same entries from the log, so both have the same state. One function an entry type; what concerns
+ * the whole partition is in evolve-partition.ts, endings in evolve-end.ts.
  */
-import type { Action, ApprovalRecord, InboundMessage, PartitionEntry, Passage, RunEntry } from '@tutti/contracts';
-import { boundActions } from './bound-actions.ts';
+import type { Action, ApprovalRecord, ChildOutcome, Passage, RunEntry } from '@tutti/contracts';
+import { outcomeText } from './conversation.ts';
+import { cancelling, end } from './evolve-end.ts';
+import { post, tellParent } from './evolve-letters.ts';
+import { countPlace, dueOf, isIdle, markReady, sessionOf, tenantOf, unready, wallEnd } from './rebuild.ts';
 import {
+  type ActiveRun,
+  activeRun,
+  type ChildState,
+  inPrefix,
+  isActive,
+  isEmpty,
   type OpenStep,
   type PartitionState,
-  pendingApprovals,
+  type QueuedRun,
   type RunState,
-  STATE_LIMITS,
-  sessionKey,
+  type Share,
 } from './state.ts';
+import { limitsFrom1 } from './upcast.ts';
 
-type Entry<T extends RunEntry['type']> = Extract<RunEntry, { type: T }>;
-
-export function evolvePartition(state: PartitionState, entry: PartitionEntry): void {
-  if (entry.type === 'toolset.learned') state.toolsets.set(entry.hash, entry.tools);
-  else if (entry.type === 'run.barred') addBounded(state.barred, entry.run, STATE_LIMITS.barredMax);
-}
-
-function addBounded(set: Set<string>, value: string, max: number): void {
-  set.add(value);
-  while (set.size > max) set.delete(set.values().next().value as string);
-}
+export type Entry<T extends RunEntry['type']> = Extract<RunEntry, { type: T }>;
 
 export function evolve(state: PartitionState, entry: RunEntry): void {
   if (entry.type === 'run.accepted') return accept(state, entry);
@@ -31,165 +31,150 @@ export function evolve(state: PartitionState, entry: RunEntry): void {
   if (!run) throw new Error(`the log has ${entry.type} of run ${entry.run}, which the state does not know`);
   if (entry.n !== run.version + 1)
     throw new Error(`run ${run.id} is at version ${run.version}, but the log goes on with ${entry.n}`);
+  state.beforeChange?.(run);
   run.version = entry.n;
+  if (entry.type === 'run.started') return started(state, queued(run), entry);
+  if (entry.type === 'run.cancelling') return cancelling(state, run, entry);
+  if (entry.type === 'run.completed' || entry.type === 'run.failed' || entry.type === 'run.cancelled')
+    return end(state, run, entry);
+  if (!isActive(run)) throw new Error(`the log has ${entry.type} of run ${run.id}, which is ${run.status}`);
   apply(state, run, entry);
-  trackWaiting(run, entry.at);
+  trackWaiting(state, run, entry.at);
+}
+
+function queued(run: RunState): QueuedRun {
+  if (run.status !== 'queued') throw new Error(`run ${run.id} starts, but it is ${run.status}`);
+  return run;
 }
 
 function accept(state: PartitionState, entry: Entry<'run.accepted'>): void {
-  const key = sessionKey(entry.tenant, entry.session);
-  const session = state.sessions.get(key) ?? { active: null, queue: [] };
-  session.queue.push(entry.run);
-  state.sessions.set(key, session);
-  state.runs.set(entry.run, {
+  const run: QueuedRun = {
     id: entry.run,
     tenant: entry.tenant,
     session: entry.session,
     version: entry.n,
     status: 'queued',
-    phase: 'queued',
     start: entry.start,
-    limits: entry.limits,
+    limits: limitsFrom1(entry.limits),
     acceptedAt: entry.at,
-    startedAt: 0,
-    endedAt: null,
-    waitedMs: 0,
-    waitingSince: null,
-    strategy: 'direct',
-    open: {},
-    parked: {},
-    stepCount: 0,
-    recall: null,
-    passages: [],
-    contextual: false,
-    toolset: null,
-    thread: [],
-    actions: [],
-    plan: null,
-    tasks: [],
-    approvals: [],
-    childApprovals: {},
-    answer: null,
-    output: null,
-    citations: [],
-    error: null,
-    usage: { modelCalls: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 },
-    degraded: false,
-  });
+    interrupted: entry.interrupted ?? [],
+  };
+  state.runs.set(run.id, run);
+  const session = sessionOf(state, run);
+  session.queue.push(run.id);
+  tenantOf(state, run.tenant).queued++;
+  markReady(state, session);
 }
 
-function apply(state: PartitionState, run: RunState, entry: Exclude<RunEntry, { type: 'run.accepted' }>): void {
+function started(state: PartitionState, queuedRun: QueuedRun, entry: Entry<'run.started'>): void {
+  const { id, tenant, start } = queuedRun;
+  const run = activeRun(queuedRun, { status: 'running', startedAt: entry.at, strategy: entry.strategy });
+  state.runs.set(id, run);
+  const session = sessionOf(state, run);
+  session.queue = session.queue.filter((other) => other !== id);
+  session.active.push(id);
+  const known = tenantOf(state, tenant);
+  known.queued--;
+  unready(state, known, id);
+  // Tenants take turns: whoever was served goes to the end.
+  state.tenants.delete(tenant);
+  state.tenants.set(tenant, known);
+  if (start.parent === null) countPlace(state, tenant, 1);
+  markReady(state, session);
+  if (!inPrefix(run)) state.due.set(id, 'wall', '', wallEnd(run));
+}
+
+type ActiveEntry = Exclude<
+  RunEntry,
+  { type: 'run.accepted' | 'run.started' | 'run.cancelling' | 'run.completed' | 'run.failed' | 'run.cancelled' }
+>;
+
+function apply(state: PartitionState, run: ActiveRun, entry: ActiveEntry): void {
   switch (entry.type) {
-    case 'run.started': {
-      const session = state.sessions.get(sessionKey(run.tenant, run.session))!;
-      session.queue = session.queue.filter((id) => id !== run.id);
-      session.active = run.id;
-      run.status = 'running';
-      run.phase = 'gather';
-      run.startedAt = entry.at;
-      run.strategy = entry.strategy;
-      return;
-    }
-    case 'step.requested': {
-      run.stepCount++;
-      run.open[entry.callId] = {
-        callId: entry.callId,
-        step: entry.step,
-        at: entry.at,
-        attempt: 0,
-        tries: 0,
-        notBefore: 0,
-      };
-      if (entry.step.kind === 'complete') run.phase = entry.step.purpose;
-      if (entry.step.kind === 'remember') run.phase = 'remember';
-      return;
-    }
+    case 'step.requested':
+      return requested(run, entry);
     case 'step.completed':
-      return complete(run, entry);
+      return completed(state, run, entry);
     case 'step.failed':
-      return fail(run, entry);
+      return failed(state, run, entry);
     case 'step.retried': {
-      const step = run.open[entry.callId]!;
+      const step = openStep(run, entry.callId);
       step.attempt = entry.attempt;
-      step.tries++;
       step.notBefore = entry.notBefore;
+      if (!inPrefix(run)) state.due.set(run.id, 'retry', step.callId, step.notBefore);
       return;
     }
     case 'plan.made':
-      run.plan = entry.plan;
-      run.tasks = entry.plan.tasks.map((task) => ({ id: task.id, status: 'pending' }));
-      if (run.tasks.length > 0) run.phase = 'tasks';
+      return planned(run, entry);
+    case 'question.asked':
+      run.questions[entry.question.id] = entry.question;
+      if (!inPrefix(run)) state.due.set(run.id, 'question', entry.question.id, entry.question.expiresAt);
+      return tellParent(state, run, entry.at);
+    case 'question.answered':
+      return answered(state, run, entry);
+    case 'sleep.started':
+      run.sleeping[entry.callId] = entry.until;
+      if (!inPrefix(run)) state.due.set(run.id, 'sleep', entry.callId, entry.until);
+      return tellParent(state, run, entry.at);
+    case 'sleep.ended':
+      delete run.sleeping[entry.callId];
+      state.due.remove(run.id, 'sleep', entry.callId);
+      run.actions.push(callAction(run, entry.callId, `It is ${new Date(entry.at).toISOString()} now.`, false));
+      return tellParent(state, run, entry.at);
+    case 'call.settled':
+      run.actions.push(entry.action);
+      if (entry.action.tool === REPORT_PROBLEM && !entry.action.isError)
+        run.surprise = String(entry.action.arguments.reason);
       return;
-    case 'approval.requested': {
-      const step = run.open[entry.approval.callId]!;
-      delete run.open[entry.approval.callId];
-      run.parked[entry.approval.callId] = step;
-      // A copy: the decision is written into it, and must not be into the entry.
-      run.approvals.push({ ...entry.approval });
-      state.approvals.set(entry.approval.id, run.id);
-      post(state, {
-        kind: 'timer',
-        key: `timer:${entry.approval.id}`,
-        id: entry.approval.id,
-        dueAt: entry.approval.expiresAt,
-        message: {
-          ...inboundBase(run, entry.at),
-          type: 'timer',
-          timer: { kind: 'approval_expiry', approval: entry.approval.id },
-        },
-      });
-      tellParent(state, run, entry.at);
-      return;
-    }
+    case 'approval.requested':
+      return approvalRequested(state, run, entry);
     case 'approval.decided':
       return decided(state, run, entry);
-    case 'child.started': {
-      const task = run.tasks.find((candidate) => candidate.id === entry.task)!;
-      task.status = 'running';
-      task.child = entry.child;
-      task.childSession = entry.session;
-      post(state, {
-        kind: 'inbound',
-        key: `start:${entry.child}`,
-        message: {
-          v: 1,
-          tenant: run.tenant,
-          session: entry.session,
-          run: entry.child,
-          at: entry.at,
-          type: 'start',
-          start: entry.start,
-        },
-      });
-      return;
+    case 'child.started':
+      return childStarted(state, run, entry);
+    case 'child.waiting': {
+      const child = run.children[entry.child];
+      if (!child) return;
+      const { version, approvals, questions = [], sleepsUntil = null } = entry;
+      child.waiting = { version, approvals, questions, sleepsUntil };
+      return tellParent(state, run, entry.at);
     }
-    case 'child.waiting':
-      run.childApprovals[entry.child] = { version: entry.version, approvals: entry.approvals };
-      tellParent(state, run, entry.at);
-      return;
     case 'child.ended':
       return childEnded(state, run, entry);
-    case 'run.cancelling':
-      return cancelling(state, run, entry);
-    case 'run.completed':
-      run.output = entry.output;
-      run.citations = entry.citations;
-      run.degraded = entry.degraded;
-      return end(state, run, 'completed', entry.at);
-    case 'run.failed':
-      run.error = entry.error;
-      run.output = entry.output || null;
-      return end(state, run, 'failed', entry.at);
-    case 'run.cancelled':
-      return end(state, run, 'cancelled', entry.at);
+    case 'run.forked':
+      return forked(state, run, entry);
     default:
-      throw new Error(`unknown entry ${entry.type}`);
+      throw new Error(`unknown entry ${(entry satisfies never as RunEntry).type}`);
   }
 }
 
-function complete(run: RunState, entry: Entry<'step.completed'>): void {
-  const { step } = run.open[entry.callId]!;
-  delete run.open[entry.callId];
+/** The tool by which a task says that the plan does not fit what it found. */
+export const REPORT_PROBLEM = 'report_problem';
+
+function openStep(run: ActiveRun, callId: string): OpenStep {
+  const step = run.open[callId];
+  if (!step) throw new Error(`run ${run.id} has no open call ${callId}`);
+  return step;
+}
+
+/** Takes it out of what is open. */
+function closeStep(state: PartitionState, run: ActiveRun, callId: string): OpenStep {
+  const step = openStep(run, callId);
+  delete run.open[callId];
+  if (step.notBefore > 0) state.due.remove(run.id, 'retry', callId);
+  return step;
+}
+
+function requested(run: ActiveRun, entry: Entry<'step.requested'>): void {
+  const { callId, step, at, n } = entry;
+  run.stepCount++;
+  run.open[callId] = { callId, step, at, n, attempt: 0, notBefore: 0 };
+  if (step.kind === 'complete') run.phase = step.purpose;
+  if (step.kind === 'remember') run.phase = 'remember';
+}
+
+function completed(state: PartitionState, run: ActiveRun, entry: Entry<'step.completed'>): void {
+  const { step } = closeStep(state, run, entry.callId);
   const { result } = entry;
   switch (result.kind) {
     case 'recall':
@@ -223,17 +208,36 @@ function complete(run: RunState, entry: Entry<'step.completed'>): void {
 }
 
 /** Of two searches the one that knew the conversation counts, whichever comes back first. */
-function found(run: RunState, passages: Passage[], contextual: boolean): void {
+function found(run: ActiveRun, passages: Passage[], contextual: boolean): void {
   if (run.contextual && !contextual) return;
   run.passages = passages;
   run.contextual = contextual;
 }
 
-function fail(run: RunState, entry: Entry<'step.failed'>): void {
-  const step = run.open[entry.callId]!;
-  delete run.open[entry.callId];
-  // The model sees why its call came to nothing; other steps' failures are decide.ts's to judge.
-  if (step.step.kind === 'execute') run.actions.push(failedAction(step, `The call failed: ${entry.error.message}`));
+function failed(state: PartitionState, run: ActiveRun, entry: Entry<'step.failed'>): void {
+  const { step, n } = closeStep(state, run, entry.callId);
+  // The model sees why its call came to nothing; other steps' failures are for the decider to judge.
+  if (step.kind === 'execute')
+    run.actions.push(failedAction(entry.callId, step.call, `The call failed: ${entry.error.message}`));
+  if (!entry.dead || inPrefix(run)) return;
+  post(state, {
+    kind: 'dead',
+    key: `dead:${entry.callId}:${entry.n}`,
+    letter: {
+      v: 1,
+      service: 'planner',
+      kind: 'step',
+      reason: entry.error.message,
+      at: entry.at,
+      tenant: run.tenant,
+      session: run.session,
+      run: run.id,
+      version: n,
+      callId: entry.callId,
+      error: entry.error,
+      payload: step,
+    },
+  });
 }
 
 /** A server may report any number: what is written must be readable again. */
@@ -241,25 +245,76 @@ function sum(a: number, b: number): number {
   return Math.min(a + b, Number.MAX_SAFE_INTEGER);
 }
 
-function failedAction(step: OpenStep, content: string): Action {
-  const call = step.step.kind === 'execute' ? step.step.call : { name: '', arguments: {} };
-  return { callId: step.callId, tool: call.name, arguments: call.arguments, content, isError: true, effect: 'pure' };
+function failedAction(callId: string, call: { name: string; arguments: Action['arguments'] }, content: string): Action {
+  return { callId, tool: call.name, arguments: call.arguments, content, isError: true, effect: 'pure' };
 }
 
-function decided(state: PartitionState, run: RunState, entry: Entry<'approval.decided'>): void {
-  const approval = run.approvals.find((candidate) => candidate.id === entry.approval)!;
+/** The outcome of a call that the engine carried out itself. */
+function callAction(run: ActiveRun, callId: string, content: string, isError: boolean): Action {
+  for (let i = run.thread.length - 1; i >= 0; i--) {
+    const message = run.thread[i]!;
+    const call = message.role === 'assistant' && message.toolCalls?.find((candidate) => candidate.id === callId);
+    if (call) return { callId, tool: call.name, arguments: call.arguments, content, isError, effect: 'pure' };
+  }
+  throw new Error(`run ${run.id} never made the call ${callId}`);
+}
+
+function planned(run: ActiveRun, entry: Entry<'plan.made'>): void {
+  for (const task of run.tasks) {
+    const goal = run.plan!.tasks.find((candidate) => candidate.id === task.id)!.goal;
+    run.earlier.push({ goal, outcome: task.outcome ?? null });
+  }
+  run.plan = entry.plan;
+  run.planCount++;
+  run.tasks = entry.plan.tasks.map((task) => ({ id: task.id, status: 'pending' }));
+  // A plan that is not the first and has nothing to do: what was done has to be enough.
+  if (run.tasks.length > 0 || run.earlier.length > 0) run.phase = 'tasks';
+}
+
+function answered(state: PartitionState, run: ActiveRun, entry: Entry<'question.answered'>): void {
+  const question = run.questions[entry.question];
+  if (!question) throw new Error(`run ${run.id} has no open question ${entry.question}`);
+  delete run.questions[entry.question];
+  state.due.remove(run.id, 'question', question.id);
+  if (question.callId !== null) {
+    const isError = entry.outcome !== 'answered';
+    run.actions.push(
+      callAction(run, question.callId, isError ? `Nobody answered: ${entry.text}` : entry.text, isError),
+    );
+  } else if (entry.outcome === 'answered') {
+    run.thread.push({ role: 'assistant', content: question.text }, { role: 'user', content: entry.text });
+  }
+  tellParent(state, run, entry.at);
+}
+
+function approvalRequested(state: PartitionState, run: ActiveRun, entry: Entry<'approval.requested'>): void {
+  const { approval } = entry;
+  run.held[approval.callId] = closeStep(state, run, approval.callId);
+  // A copy: the decision is written into it, and must not be into the entry.
+  run.approvals.push({ ...approval });
+  state.approvals.set(approval.id, run.id);
+  if (!inPrefix(run)) state.due.set(run.id, 'approval', approval.id, approval.expiresAt);
+  tellParent(state, run, entry.at);
+}
+
+function decided(state: PartitionState, run: ActiveRun, entry: Entry<'approval.decided'>): void {
+  const approval = run.approvals.find((candidate) => candidate.id === entry.approval);
+  if (!approval) throw new Error(`run ${run.id} has no approval ${entry.approval}`);
   approval.status = entry.decision;
   approval.decidedAt = entry.at;
   approval.decidedBy = entry.by;
   if (entry.reason !== undefined) approval.decisionReason = entry.reason;
   state.approvals.delete(approval.id);
-  const step = run.parked[approval.callId];
-  delete run.parked[approval.callId];
+  state.due.remove(run.id, 'approval', approval.id);
+  const step = run.held[approval.callId];
+  delete run.held[approval.callId];
   if (step && entry.decision === 'approved') {
     step.grant = { id: approval.id, argumentsHash: approval.argumentsHash, by: entry.by, at: entry.at };
+    step.notBefore = 0;
     run.open[step.callId] = step;
-  } else if (step && entry.decision !== 'cancelled') {
-    run.actions.push({ ...failedAction(step, refusal(approval, entry)), effect: approval.effect });
+  } else if (step?.step.kind === 'execute' && entry.decision !== 'cancelled') {
+    const action = failedAction(step.callId, step.step.call, refusal(approval, entry));
+    run.actions.push({ ...action, effect: approval.effect });
   }
   tellParent(state, run, entry.at);
 }
@@ -268,39 +323,88 @@ function decided(state: PartitionState, run: RunState, entry: Entry<'approval.de
 const EFFECT_UNKNOWN = 'tutti.effect-unknown';
 
 function refusal(approval: ApprovalRecord, entry: Entry<'approval.decided'>): string {
-  if (approval.policy === EFFECT_UNKNOWN) {
-    return `It is not known whether ${approval.tool} happened: ${approval.reason} It was not repeated.${entry.reason ? ` Reason: ${entry.reason}` : ''}`;
-  }
+  const because = entry.reason ? ` Reason: ${entry.reason}` : '';
+  if (approval.policy === EFFECT_UNKNOWN)
+    return `It is not known whether ${approval.tool} happened: ${approval.reason} It was not repeated.${because}`;
   if (entry.decision === 'expired') return `Not done: nobody approved ${approval.tool} before the request expired.`;
-  return `Not done: the approver denied ${approval.tool}.${entry.reason ? ` Reason: ${entry.reason}` : ''}`;
+  return `Not done: the approver denied ${approval.tool}.${because}`;
 }
 
-function childEnded(state: PartitionState, run: RunState, entry: Entry<'child.ended'>): void {
-  const task = run.tasks.find((candidate) => candidate.id === entry.task)!;
-  task.status = entry.outcome.status === 'completed' ? 'completed' : 'failed';
-  task.outcome = entry.outcome;
-  run.actions.push(...entry.outcome.actions);
-  run.usage.modelCalls = sum(run.usage.modelCalls, entry.outcome.usage.modelCalls);
-  run.usage.toolCalls = sum(run.usage.toolCalls, entry.outcome.usage.toolCalls);
-  run.usage.inputTokens = sum(run.usage.inputTokens, entry.outcome.usage.inputTokens);
-  run.usage.outputTokens = sum(run.usage.outputTokens, entry.outcome.usage.outputTokens);
-  run.usage.costUsd = sum(run.usage.costUsd, entry.outcome.usage.costUsd);
-  skipDependents(run);
-  if (run.childApprovals[entry.outcome.child]) {
-    delete run.childApprovals[entry.outcome.child];
-    tellParent(state, run, entry.at);
+function childStarted(state: PartitionState, run: ActiveRun, entry: Entry<'child.started'>): void {
+  const { start } = entry;
+  const child: ChildState = {
+    id: entry.child,
+    session: entry.session,
+    callId: entry.callId,
+    kind: entry.kind ?? 'task',
+    task: entry.task,
+    agent: start.agent,
+    share: shareOf(start.limits),
+    waiting: null,
+  };
+  run.children[child.id] = child;
+  run.childCount++;
+  const task = child.kind === 'task' ? run.tasks.find((candidate) => candidate.id === child.task) : undefined;
+  if (task) {
+    task.status = 'running';
+    task.child = child.id;
   }
+  if (inPrefix(run)) return;
+  post(state, {
+    kind: 'inbound',
+    key: `start:${child.id}`,
+    message: { v: 1, tenant: run.tenant, session: child.session, run: child.id, at: entry.at, type: 'start', start },
+  });
+}
+
+function shareOf(limits: Entry<'child.started'>['start']['limits']): Share {
+  return {
+    modelCalls: limits.modelCallsMax ?? 0,
+    toolCalls: limits.toolCallsMax ?? 0,
+    tokens: limits.tokensMax ?? 0,
+    costUsd: limits.costUsdMax ?? 0,
+  };
+}
+
+function childEnded(state: PartitionState, run: ActiveRun, entry: Entry<'child.ended'>): void {
+  const { outcome } = entry;
+  const child = run.children[outcome.child];
+  if (!child) return;
+  delete run.children[child.id];
+  addUsage(run, outcome);
+  const text = outcomeText(outcome);
+  if (child.kind === 'task') taskEnded(run, child.task, outcome);
+  else if (child.kind === 'hand_over' && outcome.status === 'completed') run.answer = outcome.output;
+  else run.actions.push(callAction(run, child.callId, text, outcome.status !== 'completed'));
+  if (child.waiting) tellParent(state, run, entry.at);
+}
+
+function addUsage(run: ActiveRun, { usage }: ChildOutcome): void {
+  run.usage.modelCalls = sum(run.usage.modelCalls, usage.modelCalls);
+  run.usage.toolCalls = sum(run.usage.toolCalls, usage.toolCalls);
+  run.usage.inputTokens = sum(run.usage.inputTokens, usage.inputTokens);
+  run.usage.outputTokens = sum(run.usage.outputTokens, usage.outputTokens);
+  run.usage.costUsd = sum(run.usage.costUsd, usage.costUsd);
+}
+
+function taskEnded(run: ActiveRun, id: string, outcome: ChildOutcome): void {
+  const task = run.tasks.find((candidate) => candidate.id === id);
+  run.actions.push(...outcome.actions);
+  if (!task) return;
+  task.status = outcome.status === 'completed' ? 'completed' : 'failed';
+  task.outcome = outcome;
+  skipDependents(run);
 }
 
 /** A task that needs the result of a failed one cannot be done. */
-function skipDependents(run: RunState): void {
+function skipDependents(run: ActiveRun): void {
   const lost = new Set(
     run.tasks.filter((task) => task.status === 'failed' || task.status === 'skipped').map((task) => task.id),
   );
   for (let changed = true; changed; ) {
     changed = false;
     for (const task of run.tasks) {
-      const needs = run.plan!.tasks.find((planned) => planned.id === task.id)!.dependsOn;
+      const needs = run.plan!.tasks.find((candidate) => candidate.id === task.id)!.dependsOn;
       if (task.status !== 'pending' || !needs.some((id) => lost.has(id))) continue;
       task.status = 'skipped';
       lost.add(task.id);
@@ -309,134 +413,67 @@ function skipDependents(run: RunState): void {
   }
 }
 
-function cancelling(state: PartitionState, run: RunState, entry: Entry<'run.cancelling'>): void {
-  run.open = {};
-  run.parked = {};
+/** From here on it is a run of its own: what was another's (its children, its approvals) it has to ask for itself. */
+function forked(state: PartitionState, run: ActiveRun, entry: Entry<'run.forked'>): void {
+  run.start = entry.start;
+  run.acceptedAt = entry.at;
+  run.startedAt = entry.at;
+  run.waitedMs = 0;
+  run.waitingSince = null;
+  if (run.status === 'waiting') {
+    run.status = 'running';
+    countPlace(state, run.tenant, 1);
+  }
   for (const task of run.tasks) {
-    if (task.status !== 'running' || !task.child) continue;
-    post(state, {
-      kind: 'inbound',
-      key: `cancel:${task.child}`,
-      message: {
-        v: 1,
-        tenant: run.tenant,
-        session: task.childSession!,
-        run: task.child,
-        at: entry.at,
-        type: 'cancel',
-        by: entry.by,
-        reason: entry.reason,
-      },
-    });
+    if (task.status !== 'running') continue;
+    task.status = 'pending';
+    delete task.child;
   }
-}
-
-function end(state: PartitionState, run: RunState, status: 'completed' | 'failed' | 'cancelled', at: number): void {
-  run.status = status;
-  run.phase = 'ended';
-  run.endedAt = at;
-  for (const approval of run.approvals) {
-    if (approval.status === 'pending') approval.status = 'cancelled';
-    state.approvals.delete(approval.id);
+  run.children = {};
+  for (const [callId, step] of Object.entries(run.held)) {
+    delete run.held[callId];
+    run.open[callId] = step;
   }
-  const { parent } = run.start;
-  if (parent) {
-    post(state, {
-      kind: 'inbound',
-      key: `ended:${run.id}`,
-      message: {
-        v: 1,
-        tenant: run.tenant,
-        session: parent.session,
-        run: parent.run,
-        at,
-        type: 'child_ended',
-        outcome: {
-          child: run.id,
-          callId: parent.callId,
-          status,
-          output: run.output ?? '',
-          actions: boundActions(run.actions),
-          passages: [],
-          usage: run.usage,
-          ...(run.error ? { error: run.error } : {}),
-        },
-      },
-    });
+  for (const step of Object.values(run.open)) {
+    step.attempt = 0;
+    step.notBefore = 0;
+    delete step.grant;
   }
-  leaveSession(state, run);
-  slim(run);
-  state.ended.push(run.id);
-  addBounded(state.endedIds, run.id, STATE_LIMITS.endedIdsMax);
-  while (state.ended.length > STATE_LIMITS.endedKeptMax) state.runs.delete(state.ended.shift()!);
+  for (const approval of run.approvals) state.approvals.delete(approval.id);
+  run.approvals = [];
+  run.questions = {};
+  for (const [kind, id, at] of dueOf(run)) state.due.set(run.id, kind, id, at);
 }
 
-function leaveSession(state: PartitionState, run: RunState): void {
-  const key = sessionKey(run.tenant, run.session);
-  const session = state.sessions.get(key);
-  if (!session) return;
-  session.queue = session.queue.filter((id) => id !== run.id);
-  if (session.active === run.id) session.active = null;
-  if (session.active === null && session.queue.length === 0) state.sessions.delete(key);
-}
-
-/** An ended run is only asked how it ended. */
-function slim(run: RunState): void {
-  run.open = {};
-  run.parked = {};
-  run.recall = null;
-  run.passages = [];
-  run.thread = [];
-  run.actions = [];
-  run.plan = null;
-  run.tasks = [];
-  run.childApprovals = {};
-  run.answer = null;
-  run.start = { ...run.start, brief: null };
-}
-
-function trackWaiting(run: RunState, at: number): void {
-  if (run.phase === 'ended') return;
-  const waits = pendingApprovals(run).length > 0 && Object.keys(run.open).length === 0;
+/** Waiting: nothing of its own is under way, and a human or a clock has to do something first. */
+function trackWaiting(state: PartitionState, run: ActiveRun, at: number): void {
+  const waits = isEmpty(run.open) && (waitsItself(run) || childrenWait(run));
   if (waits && run.waitingSince === null) {
     run.waitingSince = at;
     run.status = 'waiting';
+    state.due.remove(run.id, 'wall');
+    if (run.start.parent === null) countPlace(state, run.tenant, -1);
   } else if (!waits && run.waitingSince !== null) {
     run.waitedMs += at - run.waitingSince;
     run.waitingSince = null;
     run.status = 'running';
+    state.due.set(run.id, 'wall', '', wallEnd(run));
+    if (run.start.parent === null) countPlace(state, run.tenant, 1);
   }
+  if (state.parkAfterMs === Number.POSITIVE_INFINITY) return;
+  if (isIdle(run)) state.due.set(run.id, 'park', '', at + state.parkAfterMs);
+  else state.due.remove(run.id, 'park');
 }
 
-function tellParent(state: PartitionState, run: RunState, at: number): void {
-  const { parent } = run.start;
-  if (!parent) return;
-  post(state, {
-    kind: 'inbound',
-    key: `waiting:${run.id}:${run.version}`,
-    message: {
-      v: 1,
-      tenant: run.tenant,
-      session: parent.session,
-      run: parent.run,
-      at,
-      type: 'child_waiting',
-      child: run.id,
-      version: run.version,
-      approvals: structuredClone(pendingApprovals(run)),
-    },
-  });
+function waitsItself(run: ActiveRun): boolean {
+  return !(isEmpty(run.held) && isEmpty(run.questions) && isEmpty(run.sleeping));
 }
 
-function post(
-  state: PartitionState,
-  letter:
-    | { kind: 'inbound'; key: string; message: InboundMessage }
-    | { kind: 'timer'; key: string; id: string; dueAt: number; message: InboundMessage },
-): void {
-  state.outbox.set(letter.key, letter);
-}
-
-function inboundBase(run: RunState, at: number) {
-  return { v: 1 as const, tenant: run.tenant, session: run.session, run: run.id, at };
+function childrenWait(run: ActiveRun): boolean {
+  for (const id in run.children) {
+    const waiting = run.children[id]!.waiting;
+    if (waiting && (waiting.approvals.length > 0 || waiting.questions.length > 0 || waiting.sleepsUntil !== null))
+      return true;
+  }
+  return false;
 }

@@ -1,11 +1,17 @@
-/** What a plan must hold to be carried out: known tools, known and acyclic dependencies. Kahn's algorithm (1962) finds cycles. */
+/** What a plan must hold to be carried out: known tools and agents, known and acyclic dependencies. Kahn's algorithm (1962) finds cycles. */
 import type { Plan, ToolDefinition } from '@tutti/contracts';
 
 /** The plan with what is unknown left out, or the reason why it cannot be used. */
-export function checkPlan(plan: Plan, tools: ToolDefinition[]): { plan: Plan } | { problem: string } {
-  const known = new Set(tools.map((tool) => tool.name));
+export function checkPlan(
+  plan: Plan,
+  tools: ToolDefinition[],
+  agents: string[] = [],
+): { plan: Plan } | { problem: string } {
+  const known = new Set(tools.filter((tool) => !tool.engine).map((tool) => tool.name));
   const ids = new Set(plan.tasks.map((task) => task.id));
   if (ids.size !== plan.tasks.length) return { problem: 'two tasks have the same id' };
+  const stranger = plan.tasks.find((task) => task.agent && !agents.includes(task.agent));
+  if (stranger) return { problem: `the task ${stranger.id} is for an agent "${stranger.agent}" that is not known` };
   const tasks = plan.tasks.map((task) => ({
     ...task,
     tools: task.tools.filter((name) => known.has(name)),

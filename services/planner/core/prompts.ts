@@ -7,6 +7,14 @@ export const PLAN_INSTRUCTIONS = `Split the user's goal into tasks, as JSON.
 - When something needed is missing that only the user can say, put the question in "question" and give no tasks.
 - When the goal needs no tools or only one, give no tasks and no question: it will be answered directly.`;
 
+export const REPLAN_INSTRUCTIONS = `The plan did not work out as it was: see the results of the sub-tasks. Say what is still to be done for the goal, as JSON in the same form.
+- Do not repeat what has been done, above all nothing that changed something in the world.
+- Give no tasks when what has been done is enough, or when nothing can be done about what failed: the user is then told how far it went.`;
+
+export function helpersText(helpers: { name: string; description: string }[]): string {
+  return `Agents that you may give work to:\n${helpers.map(({ name, description }) => `- ${name}: ${description}`).join('\n')}`;
+}
+
 export const ANSWER_INSTRUCTIONS = `Answer the user's goal now, from the results above. Say what was done first (identifiers, names, dates, prices), then what was not done and why. Cite the passages that you rely on as [n].`;
 
 export function taskInput(goal: string, task: string): string {

@@ -1,23 +1,34 @@
 /** The request that a step sends: a function of the run and the step. */
 import {
   type AgentManifest,
+  type Bundle,
   LIMITS,
   PLAN_FORMAT,
   planJsonSchema,
+  REPLAN_FORMAT,
   type ToolDefinition,
   type VERBS,
   type VerbName,
 } from '@tutti/contracts';
 import type { z } from 'zod';
-import { conversation, goalText } from './conversation.ts';
-import type { OpenStep, PartitionState, RunState } from './state.ts';
+import { conversation, goalText, isReplan } from './conversation.ts';
+import { engineTools } from './engine-tools.ts';
+import { agentOf } from './round.ts';
+import type { ActiveRun, OpenStep, PartitionState } from './state.ts';
 
 export type StepRequest = { [V in VerbName]: { verb: V; body: z.input<(typeof VERBS)[V]['body']> } }[VerbName];
 
 /** Toolset hashes that are named to the tools service, so that it need not send what is known. */
 const HAVE_MAX = 32;
 
-export function requestOf(state: PartitionState, run: RunState, open: OpenStep, agent: AgentManifest): StepRequest {
+/** `bundle`: the one that the run has pinned. */
+export function requestOf(
+  state: PartitionState,
+  run: ActiveRun,
+  open: OpenStep,
+  agent: AgentManifest,
+  pinned: Bundle | undefined,
+): StepRequest {
   const { step } = open;
   const { bundle } = run.start;
   switch (step.kind) {
@@ -25,7 +36,7 @@ export function requestOf(state: PartitionState, run: RunState, open: OpenStep, 
       return {
         verb: 'recall',
         body: {
-          session: run.start.memorySession,
+          session: run.start.fork?.memorySession ?? run.start.memorySession,
           query: goalText(run).slice(0, QUERY_CHARS_MAX),
           turnsMax: LIMITS.turnsMax,
         },
@@ -40,7 +51,7 @@ export function requestOf(state: PartitionState, run: RunState, open: OpenStep, 
         body: { bundle, agent: agent.name, have: [...state.toolsets.keys()].slice(-HAVE_MAX) },
       };
     case 'complete':
-      return { verb: 'complete', body: completeBody(state, run, open, agent) };
+      return { verb: 'complete', body: completeBody(state, run, open, agent, pinned) };
     case 'execute':
       return {
         verb: 'execute',
@@ -50,6 +61,7 @@ export function requestOf(state: PartitionState, run: RunState, open: OpenStep, 
           tool: step.call.name,
           arguments: step.call.arguments,
           ...(open.grant ? { approval: open.grant } : {}),
+          ...(run.start.fork ? { effects: run.start.fork.effects } : {}),
         },
       };
     case 'remember':
@@ -75,7 +87,13 @@ export function requestOf(state: PartitionState, run: RunState, open: OpenStep, 
 const QUERY_CHARS_MAX = 4_000;
 const ACTIONS_REMEMBERED_MAX = 40;
 
-function completeBody(state: PartitionState, run: RunState, open: OpenStep, agent: AgentManifest) {
+function completeBody(
+  state: PartitionState,
+  run: ActiveRun,
+  open: OpenStep,
+  agent: AgentManifest,
+  pinned: Bundle | undefined,
+) {
   if (open.step.kind !== 'complete') throw new Error('not a complete step');
   const { purpose, messages } = open.step;
   const planning = purpose === 'plan';
@@ -86,11 +104,16 @@ function completeBody(state: PartitionState, run: RunState, open: OpenStep, agen
     // Only what the user waits to read is worth streaming: the answer, or an act that may turn out to be it.
     live: run.start.live && !planning && run.start.parent === null,
     chat: {
-      messages: conversation(run, agent, purpose, messages),
-      tools: toolsOf(state, run),
+      messages: conversation(run, agent, purpose, messages, helpersOf(agent, pinned)),
+      // Tasks get tools of the world; what the engine does itself is for whoever acts.
+      tools: toolsOf(state, run, agent).filter((tool) => purpose === 'act' || !tool.engine),
       toolChoice: purpose === 'act' ? ('auto' as const) : ('none' as const),
       responseFormat: planning
-        ? { type: 'json_schema' as const, name: PLAN_FORMAT, schema: planJsonSchema }
+        ? {
+            type: 'json_schema' as const,
+            name: isReplan(run) ? REPLAN_FORMAT : PLAN_FORMAT,
+            schema: planJsonSchema,
+          }
         : { type: 'text' as const },
       passages: run.passages,
       facts: [...agent.facts, ...(run.recall?.facts ?? [])],
@@ -100,9 +123,18 @@ function completeBody(state: PartitionState, run: RunState, open: OpenStep, agen
   };
 }
 
-/** The tools that the run may use: the agent's, or those of them that its task names. */
-export function toolsOf(state: PartitionState, run: RunState): ToolDefinition[] {
-  const tools = run.toolset ? (state.toolsets.get(run.toolset) ?? []) : [];
+/** The tools that the run may use: the agent's, or those of them that its task names, and the engine's own. */
+export function toolsOf(state: PartitionState, run: ActiveRun, agent: AgentManifest | undefined): ToolDefinition[] {
+  const all = run.toolset ? (state.toolsets.get(run.toolset) ?? []) : [];
   const { brief } = run.start;
-  return brief ? tools.filter((tool) => brief.tools.includes(tool.name)) : tools;
+  const tools = brief && !brief.tools.includes('*') ? all.filter((tool) => brief.tools.includes(tool.name)) : all;
+  const own = agent ? engineTools(run, agent) : [];
+  return own.length > 0 ? [...tools, ...own] : tools;
+}
+
+function helpersOf(agent: AgentManifest, pinned: Bundle | undefined): { name: string; description: string }[] {
+  return (agent.agents ?? []).flatMap((name) => {
+    const helper = agentOf(pinned, name);
+    return helper ? [{ name, description: helper.description || 'no description' }] : [];
+  });
 }

@@ -20,7 +20,7 @@ export interface Decided {
  */
 export function toBatches(
   decided: Decided[],
-  head: { epoch: number; owner: string; at: number; readUpTo: number },
+  head: { v: 1; format?: number; epoch: number; owner: string; at: number; readUpTo: number },
   payloadBytesMax: number,
 ): LogBatch[] {
   const limit = payloadBytesMax - ENVELOPE_BYTES;
@@ -38,7 +38,7 @@ export function toBatches(
       throw new PoisonedInput(one.input, new Error(`it leads to ${bytes} bytes of entries; a message holds ${limit}`));
     }
     if (!current || size + bytes > limit) {
-      current = { v: 1, ...head, delivered: [], partition: [], entries: [] };
+      current = { ...head, delivered: [], partition: [], entries: [] };
       batches.push(current);
       size = 0;
     }

@@ -15,16 +15,21 @@ import {
   connectNatsBus,
   createBundleStore,
   createLogger,
+  nextTick,
   readPartitions,
   type StartedService,
   startService,
+  systemClock,
 } from '@tutti/runtime';
 import { startTestNats, type TestNats, until } from '@tutti/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PlannerConfig } from '../config.ts';
+import type { Dispatch } from '../ports/dispatch.ts';
 import { plannerService } from '../service.ts';
 import { type Script, type StartedRun, startRun, startWorkers, tell, testBundle, tool } from '../test-support.ts';
 import { LogStore } from './log-store.ts';
 import { PartitionOwner } from './owner.ts';
+import { Suspects } from './suspects.ts';
 
 let nats: TestNats;
 let bus: Bus;
@@ -86,6 +91,31 @@ async function withPlanner(
   }
 }
 
+const logOn = (on: Bus, partition: number) => new LogStore({ bus: on, partition, log, clock: systemClock });
+function ownerOf(on: Bus, instance: string, partition: number, send: Dispatch['send']): PartitionOwner {
+  return new PartitionOwner({
+    partition,
+    partitions,
+    onLost: () => {},
+    suspects: new Suspects(),
+    store: logOn(on, partition),
+    dispatch: { send, forget() {}, cancel() {}, inFlight: 0, heldBack: 0 },
+    nextTick,
+    context: {
+      name: 'planner',
+      instance,
+      bus: on,
+      log,
+      bundles: bundles(),
+      clock: systemClock,
+      dataDir: nats.dataDir,
+      config: PlannerConfig.parse({ TUTTI_LEASE_MS: 900 }),
+      caller: {} as never,
+      telemetry: { enabled: false, span: () => ({}) as never },
+    },
+  });
+}
+
 describe('hand-over', () => {
   test('an owner whose last append is refused while it closes leaves no checkpoint of what was never written', async () => {
     const partition = 1;
@@ -108,23 +138,7 @@ describe('hand-over', () => {
         return typeof value === 'function' ? value.bind(target) : value;
       },
     });
-    const owner = new PartitionOwner({
-      partition,
-      partitions,
-      onLost: () => {},
-      suspects: new Map(),
-      context: {
-        name: 'planner',
-        instance: 'stalled',
-        bus: held,
-        log,
-        bundles: bundles(),
-        dataDir: nats.dataDir,
-        config: { TUTTI_LEASE_MS: 900, TUTTI_CHECKPOINT_ENTRIES: 5_000, TUTTI_BATCH_INPUTS_MAX: 1_024 },
-        caller: { send() {}, forget() {}, open: 0, close() {} } as never,
-        telemetry: { enabled: false, span: () => ({}) as never },
-      },
-    });
+    const owner = ownerOf(held, 'stalled', partition, () => {});
     await owner.open();
     const first = await startRun(bus, partitions, hash, 'one', sessionIn(partition));
     await until('the first run', () => owner.activeRuns === 1);
@@ -135,7 +149,7 @@ describe('hand-over', () => {
     const closing = owner.close();
     hold!(undefined);
     await closing;
-    const opened = await new LogStore(bus, partition, log).open();
+    const opened = await logOn(bus, partition).open();
     expect([...opened.state.runs.keys()]).toContain(first.id);
     // `second` is in no log message; the next owner has to read its start from the inbound.
     const start = await bus.last(STREAMS.inbound.name, subjects.inboundOfRun(partition, second.id));
@@ -166,28 +180,7 @@ describe('hand-over', () => {
     });
     const make = (instance: string, on: Bus) => {
       const dones: ((outcome: unknown) => void)[] = [];
-      const owner = new PartitionOwner({
-        partition,
-        partitions,
-        onLost: () => {},
-        suspects: new Map(),
-        context: {
-          name: 'planner',
-          instance,
-          bus: on,
-          log,
-          bundles: bundles(),
-          dataDir: nats.dataDir,
-          config: { TUTTI_LEASE_MS: 900, TUTTI_CHECKPOINT_ENTRIES: 5_000, TUTTI_BATCH_INPUTS_MAX: 1_024 },
-          caller: {
-            send: (_v: unknown, _b: unknown, _o: unknown, done: never) => dones.push(done),
-            forget() {},
-            open: 0,
-            close() {},
-          } as never,
-          telemetry: { enabled: false, span: () => ({}) as never },
-        },
-      });
+      const owner = ownerOf(on, instance, partition, (_request, _call, done) => void dones.push(done as never));
       return { owner, dones };
     };
     const recalled = { ok: true, body: { turns: [], summary: null, facts: [] } };
@@ -211,10 +204,12 @@ describe('hand-over', () => {
     await until('the recall of b', () => b.dones.length === 1);
     b.dones[0]!(recalled);
     await until('the model', () => b.dones.length === 2);
-    const opened = await new LogStore(bus, partition, log).open().then(
-      (value) => value.state.runs.has(run.id),
-      (error: Error) => error.message,
-    );
+    const opened = await logOn(bus, partition)
+      .open()
+      .then(
+        (value) => value.state.runs.has(run.id),
+        (error: Error) => error.message,
+      );
     await b.owner.close();
     expect(opened).toBe(true);
   });

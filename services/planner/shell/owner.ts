@@ -4,11 +4,11 @@
  * drops everything and the partition is opened anew from its log; leases find owners, the log keeps strangers out.
  */
 import {
-  type Bundle,
-  InboundMessage,
+  LIMITS,
+  LOG_FORMAT,
   type LogBatch,
-  type OwnerReply,
-  OwnerRequest,
+  type PartitionLoad,
+  type ScheduleTiming,
   STREAMS,
   subjects,
   TuttiError,
@@ -16,35 +16,55 @@ import {
 } from '@tutti/contracts';
 import { BusConflict, type Follower, type ServiceContext, type StoredMessage } from '@tutti/runtime';
 import { PLANNER_LIMITS, type PlannerConfig } from '../config.ts';
-import { agentOf, Decider, type Input, PoisonedInput, type StepOutcome } from '../core/decide.ts';
+import {
+  agentFor,
+  Decider,
+  type Environment,
+  type Input,
+  neededRuns,
+  PoisonedInput,
+  type StepOutcome,
+} from '../core/decide.ts';
+import { timeoutOf } from '../core/limits.ts';
 import { requestOf } from '../core/requests.ts';
-import { isEnded, type Letter, type PartitionState, pendingApprovals } from '../core/state.ts';
-import { viewOf } from '../core/view.ts';
+import { loadParked } from '../core/save.ts';
+import { isActive, type Letter, type PartitionState } from '../core/state.ts';
+import type { Dispatch } from '../ports/dispatch.ts';
+import type { PartitionLog } from '../ports/log.ts';
+import { answer } from './answers.ts';
 import { type Decided, toBatches } from './batches.ts';
 import { EntryCache } from './entry-cache.ts';
+import { Intake } from './intake.ts';
 import { publishLive } from './live.ts';
-import { LogStore } from './log-store.ts';
+import { Parking } from './parking.ts';
 import { deliver } from './post.ts';
+import { keyOf, type Suspects } from './suspects.ts';
 import { runTraceparent, traceEntries } from './tracing.ts';
 
-const text = new TextDecoder();
 const bytes = new TextEncoder();
+/** How many rounds' worth of inputs may wait in memory. */
+const INPUT_BATCHES_WAITING_MAX = 4;
 
 export interface OwnerOptions {
   partition: number;
   partitions: number;
   context: ServiceContext<PlannerConfig>;
+  store: PartitionLog;
+  dispatch: Dispatch;
+  nextTick(timing: ScheduleTiming, after: number): number | null;
   /** Called once when the partition turned out to belong to somebody else, or cannot go on. */
-  onLost(reason: string): void;
-  /** Inputs that made the state machine throw, by key, with how often: shared by all owners of this partition in this process. */
-  suspects: Map<string, { times: number; reason: string }>;
+  onLost(error: Error): void;
+  /** Shared by all owners of this partition in this process. */
+  suspects: Suspects;
 }
 
 /** Owns a partition from `open` until `close` or until it is lost. Not reused. */
 export class PartitionOwner {
   readonly #options: OwnerOptions;
-  readonly #store: LogStore;
+  readonly #store: PartitionLog;
   readonly #context: ServiceContext<PlannerConfig>;
+  readonly #intake: Intake;
+  readonly #parking: Parking;
   #state!: PartitionState;
   #lastSequence = 0;
   #entriesSinceCheckpoint = 0;
@@ -57,18 +77,26 @@ export class PartitionOwner {
   #checkpointing: Promise<void> | undefined;
   /** Calls that are under way from here. */
   readonly #sent = new Set<string>();
-  readonly #cache = new EntryCache(PLANNER_LIMITS.entriesKeptMax);
-  /** Bundles that runs here have pinned: never dropped while one of them lives. */
-  readonly #bundles = new Map<string, Bundle>();
-  /** The state is what the log says. False from the first decision of a round until its append is acknowledged. */
-  #clean = true;
+  readonly #posting = new Set<string>();
+  readonly #cache = new EntryCache(PLANNER_LIMITS.entriesKeptMax, PLANNER_LIMITS.partitionEntriesKeptMax);
+  /** Parked runs for which something came due. */
+  #wanted = new Set<string>();
   #handingOver = false;
   #room: (() => void) | undefined;
+  #alarm: { at: number; stop(): void } | undefined;
 
   constructor(options: OwnerOptions) {
     this.#options = options;
     this.#context = options.context;
-    this.#store = new LogStore(options.context.bus, options.partition, options.context.log);
+    this.#store = options.store;
+    this.#intake = new Intake(options.context, options.partition, () => this.#closed);
+    this.#parking = new Parking({
+      store: options.store,
+      log: options.context.log,
+      clock: options.context.clock,
+      bytesMax: options.context.bus.payloadBytesMax - ENVELOPE_BYTES,
+      push: (input) => this.#push(input),
+    });
   }
 
   get partition(): number {
@@ -78,7 +106,7 @@ export class PartitionOwner {
     return this.#opened && !this.#closed;
   }
   get activeRuns(): number {
-    return this.#opened ? this.#state.runs.size - this.#state.ended.length : 0;
+    return this.#opened ? this.#state.runs.size - this.#state.ended.size : 0;
   }
 
   /** Replays, takes the log over with a new epoch, sends again what is open, and follows the inbound. */
@@ -87,22 +115,14 @@ export class PartitionOwner {
       const opened = await this.#store.open();
       if (this.#closed) return;
       this.#state = opened.state;
+      this.#state.parkAfterMs = this.#context.config.TUTTI_PARK_AFTER_MS;
       this.#lastSequence = opened.lastSequence;
       this.#entriesSinceCheckpoint = opened.replayed.length;
       this.#cache.clear();
       for (const entry of opened.replayed) this.#cache.add(entry);
       try {
-        await this.#appendBatches([
-          {
-            v: 1,
-            epoch: ++this.#state.epoch,
-            owner: this.#context.instance,
-            readUpTo: this.#state.readUpTo,
-            at: Date.now(),
-            delivered: [],
-            partition: [],
-            entries: [],
-          },
+        await this.#append([
+          { ...this.#head(), epoch: ++this.#state.epoch, delivered: [], partition: [], entries: [] },
         ]);
         break;
       } catch (error) {
@@ -110,13 +130,15 @@ export class PartitionOwner {
         if (!(error instanceof BusConflict)) throw error;
       }
     }
-    await this.#loadBundles();
+    await this.#intake.loadPinned(this.#state);
     if (this.#closed) return;
     this.#opened = true;
     this.#listen();
     for (const letter of this.#state.outbox.values()) this.#post(letter);
     for (const run of this.#state.runs.values())
-      for (const callId of Object.keys(run.open)) this.#sendStep(run.id, callId);
+      if (isActive(run)) for (const callId of Object.keys(run.open)) this.#sendStep(run.id, callId);
+    // What came due or may begin while nobody was here.
+    this.#push({ kind: 'tick' });
     this.#follower = await this.#context.bus.follow(
       STREAMS.inbound.name,
       [subjects.inboundOf(this.partition)],
@@ -126,132 +148,148 @@ export class PartitionOwner {
     if (this.#closed) this.#follower.stop();
   }
 
-  /** Bundles that active runs have pinned: the core looks them up without waiting. */
-  async #loadBundles(): Promise<void> {
-    const hashes = new Set(
-      [...this.#state.runs.values()].filter((run) => !isEnded(run)).map((run) => run.start.bundle),
-    );
-    for (const hash of hashes) await this.#bundle(hash);
-  }
-  /** A bundle that is not there or cannot be read ends its runs; a bus that is away must not. */
-  async #bundle(hash: string): Promise<void> {
-    if (this.#bundles.has(hash)) return;
-    try {
-      this.#bundles.set(hash, await this.#context.bundles.get(hash));
-    } catch (error) {
-      if (!(error instanceof TuttiError) || error.retryable) throw error;
-      this.#context.log.error({ hash, error: error.message }, 'a bundle cannot be read');
-    }
-  }
-  #forgetBundles(): void {
-    const used = new Set([...this.#state.runs.values()].filter((run) => !isEnded(run)).map((run) => run.start.bundle));
-    for (const hash of this.#bundles.keys()) if (!used.has(hash)) this.#bundles.delete(hash);
+  #head(): Pick<LogBatch, 'v' | 'format' | 'epoch' | 'owner' | 'at' | 'readUpTo'> {
+    const { epoch, readUpTo } = this.#state;
+    return { v: 1, format: LOG_FORMAT, epoch, owner: this.#context.instance, at: this.#context.clock.now(), readUpTo };
   }
 
   #listen(): void {
-    const { bus } = this.#context;
+    const { bus, clock, log } = this.#context;
+    const known = {
+      cache: this.#cache,
+      state: this.#state,
+      load: () => this.load,
+      parked: (run: string) => this.#peek(run),
+    };
     const owner = bus.subscribe(subjects.owner(this.partition), (message) => {
-      if (message.reply) bus.publish(message.reply, bytes.encode(JSON.stringify(this.#answer(message.data))));
+      if (!message.reply) return;
+      const { reply } = message;
+      answer(known, message.data).then(
+        (said) => bus.publish(reply, bytes.encode(JSON.stringify(said))),
+        (error) => log.warn({ error: (error as Error).message }, 'a question could not be answered'),
+      );
     });
-    const tick = setInterval(() => this.#push({ kind: 'tick' }), PLANNER_LIMITS.tickMs);
+    const due = clock.every(PLANNER_LIMITS.dueCheckMs, () => this.#ring());
+    const tell = clock.every(PLANNER_LIMITS.loadEveryMs, () =>
+      bus.publish(subjects.load(this.partition), bytes.encode(JSON.stringify(this.load))),
+    );
     this.#stops.push(
       () => owner.stop(),
-      () => clearInterval(tick),
+      () => due.stop(),
+      () => tell.stop(),
+      () => this.#alarm?.stop(),
     );
   }
 
-  #arrived(message: StoredMessage): void | Promise<void> {
-    const parsed = InboundMessage.safeParse(parseJson(text.decode(message.data)));
-    if (!parsed.success) {
-      this.#context.log.error(
-        { partition: this.partition, sequence: message.sequence, issues: parsed.error.issues },
-        'an inbound message does not fit its schema',
-      );
-      this.#deadLetter(message.data, 'it does not fit its schema', message.sequence);
-      return this.#push({ kind: 'skip', sequence: message.sequence });
-    }
-    const input: Input = { kind: 'inbound', sequence: message.sequence, message: parsed.data };
-    const needed = parsed.data.type === 'start' ? parsed.data.start.bundle : undefined;
-    if (needed && !this.#bundles.has(needed)) return this.#withBundle(needed, input);
-    this.#push(input);
-    // The stream is asked to wait: what is not taken in yet stays there.
-    if (this.#inputs.length > this.#context.config.TUTTI_BATCH_INPUTS_MAX * INPUT_BATCHES_WAITING_MAX) {
-      return new Promise((resolve) => {
-        this.#room = resolve;
-      });
-    }
+  async #peek(run: string): Promise<ReturnType<typeof loadParked> | undefined> {
+    const [input] = await this.#parking.fetch(this.#state, new Set([run]));
+    if (input?.kind === 'unparked') return input.snapshot === null ? undefined : loadParked(input.snapshot);
+    return this.#state.runs.get(run);
   }
 
-  /** Keeps the inbound in order: what follows waits until the bundle is here. */
-  async #withBundle(hash: string, input: Input): Promise<void> {
-    for (
-      let waitMs: number = PLANNER_LIMITS.reopenMs;
-      !this.#closed;
-      waitMs = Math.min(waitMs * 2, PLANNER_LIMITS.reopenMaxMs)
-    ) {
-      try {
-        await this.#bundle(hash);
-        return this.#push(input);
-      } catch (error) {
-        this.#context.log.warn({ error: (error as Error).message }, 'a bundle cannot be read yet');
-        await new Promise((resolve) => setTimeout(resolve, waitMs));
-      }
+  /** How the partition does. */
+  get load(): PartitionLoad {
+    const state = this.#state;
+    let queued = 0;
+    for (const tenant of state.tenants.values()) queued += tenant.queued;
+    let waiting = 0;
+    for (const run of state.runs.values()) if (run.status === 'waiting') waiting++;
+    return {
+      v: 1,
+      partition: this.partition,
+      owner: this.#context.instance,
+      lag: this.#inputs.length + (this.#follower?.pending ?? 0),
+      active: state.activeRoots,
+      queued,
+      waiting: waiting + state.parked.size,
+      inFlight: this.#sent.size,
+      heldBack: this.#options.dispatch.heldBack,
+    };
+  }
+
+  #arrived(message: StoredMessage): void | Promise<void> {
+    let input: Input | Promise<Input | undefined>;
+    try {
+      input = this.#intake.read(message);
+    } catch (error) {
+      return this.#lose(error as Error);
     }
+    if (input instanceof Promise)
+      return input.then((fetched) => {
+        if (fetched) this.#push(fetched);
+      });
+    this.#push(input);
+    // The stream is asked to wait: what is not taken in yet stays there.
+    if (this.#inputs.length <= this.#context.config.TUTTI_BATCH_INPUTS_MAX * INPUT_BATCHES_WAITING_MAX) return;
+    return new Promise((resolve) => {
+      this.#room = resolve;
+    });
   }
 
   #push(input: Input): void {
     if (this.#closed || this.#handingOver) return;
-    this.#inputs.push(this.#harmless(input));
+    this.#inputs.push(this.#options.suspects.harmless(input));
     this.#pumping ??= this.#pump().finally(() => {
       this.#pumping = undefined;
     });
   }
 
-  /** An input that threw before is taken in as the end of its run, and not at all if even that throws. */
-  #harmless(input: Input): Input {
-    const key = keyOf(input);
-    if (key === undefined) return input;
-    const suspect = this.#options.suspects.get(key);
-    if (!suspect || (input.kind !== 'inbound' && input.kind !== 'result')) return input;
-    const sequence = input.kind === 'inbound' ? input.sequence : null;
-    if (suspect.times > 1) return sequence === null ? { kind: 'tick' } : { kind: 'skip', sequence };
-    return {
-      kind: 'poisoned',
-      key,
-      sequence,
-      run: input.kind === 'inbound' ? input.message.run : input.run,
-      reason: suspect.reason,
-      ...(input.kind === 'inbound' ? { message: input.message } : {}),
-    };
-  }
-
   /** What arrives while an append is under way goes into the next one. */
   async #pump(): Promise<void> {
     // Let the rest of this tick's inputs come in first.
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise<void>((resolve) => this.#context.clock.soon(resolve));
     while (this.#inputs.length > 0 && !this.#closed) {
       const inputs = this.#inputs.splice(0, this.#context.config.TUTTI_BATCH_INPUTS_MAX);
       this.#room?.();
       this.#room = undefined;
       try {
-        await this.#step(inputs);
+        await this.#step(await this.#complete(inputs));
       } catch (error) {
         return this.#lose(error as Error);
       }
     }
   }
 
+  /** The round's inputs with the states of the parked runs that they concern in front, and new parkings at the end. */
+  async #complete(inputs: Input[]): Promise<Input[]> {
+    const parked = inputs.filter((input) => input.kind === 'parked');
+    const others = parked.length > 0 ? inputs.filter((input) => input.kind !== 'parked') : inputs;
+    if (this.#state.parked.size === 0) return parked.length > 0 ? [...others, ...parked] : others;
+    const needed = this.#wanted;
+    this.#wanted = new Set();
+    for (const input of others) for (const run of neededRuns(this.#state, input, this.#intake.bundle)) needed.add(run);
+    if (needed.size === 0) return [...others, ...parked];
+    const states = await this.#intake.fetch('parked runs', () => this.#parking.fetch(this.#state, needed));
+    return [...(states ?? []), ...others, ...parked];
+  }
+
   async #step(inputs: Input[]): Promise<void> {
-    const now = Date.now();
-    const head = { epoch: this.#state.epoch, owner: this.#context.instance, at: now, readUpTo: this.#state.readUpTo };
-    const decider = new Decider(this.#state, { now, bundle: (hash) => this.#bundles.get(hash) });
-    this.#clean = false;
-    const batches = toBatches(this.#decideAll(decider, inputs), head, this.#context.bus.payloadBytesMax);
-    if (batches.length > 0) await this.#appendBatches(batches);
-    this.#clean = true;
+    if (this.#closed) return;
+    const decider = new Decider(this.#state, this.#environment());
+    const { at: _at, ...head } = this.#head();
+    const parkedIn = this.#state.parked.size > 0 ? new Map(this.#state.parkedIn) : NONE;
+    const decided = this.#decideAll(decider, inputs);
+    const batches = toBatches(decided, { ...head, at: decider.now }, this.#context.bus.payloadBytesMax);
+    if (batches.length > 0) await this.#append(batches);
     if (this.#closed) return;
     this.#emit(decider);
-    this.#maybeCheckpoint(decider.entries.length);
+    this.#parking.remove(parkedIn, this.#state);
+    this.#maybeCheckpoint(decider.entries.length + decider.partitionEntries.length);
+    this.#setAlarm();
+  }
+
+  #environment(): Environment {
+    const { config, clock } = this.#context;
+    return {
+      now: clock.now(),
+      bundle: this.#intake.bundle,
+      nextTick: this.#options.nextTick,
+      admission: {
+        activeRunsMax: config.TUTTI_ACTIVE_RUNS_MAX,
+        tenantActiveRunsMax: config.TUTTI_TENANT_ACTIVE_RUNS_MAX,
+        queuedRunsMax: config.TUTTI_QUEUED_RUNS_MAX,
+      },
+    };
   }
 
   #decideAll(decider: Decider, inputs: Input[]): Decided[] {
@@ -273,38 +311,58 @@ export class PartitionOwner {
     });
   }
 
-  async #appendBatches(batches: LogBatch[]): Promise<void> {
+  async #append(batches: LogBatch[]): Promise<void> {
     for (const batch of batches) this.#lastSequence = await this.#store.append(batch, this.#lastSequence);
   }
 
   #emit(decider: Decider): void {
     for (const entry of decider.entries) this.#cache.add(entry);
-    this.#cache.keepOnly(this.#state.runs);
     publishLive(this.#context.bus, this.#state, decider.entries);
     traceEntries(this.#context.telemetry, this.#state, decider.entries);
-    for (const callId of decider.forgotten) {
-      this.#sent.delete(callId);
-      this.#context.caller.forget(callId, true);
-    }
+    for (const callId of decider.forgotten) this.#giveUp(callId);
     for (const { run, callId } of decider.toSend) this.#sendStep(run, callId);
     for (const letter of this.#state.outbox.values()) this.#post(letter);
+    if (decider.toPark.length > 0) this.#parking.park(this.#state, decider.toPark);
+    for (const tick of decider.ticks) void this.#tickOf(tick);
+    for (const run of decider.wanted) this.#wanted.add(run);
+    // What came due for them is found again once their states are here.
+    if (decider.wanted.length > 0) this.#push({ kind: 'tick' });
+  }
+
+  /** A call whose effect may have happened is still listened to for a while: what came of it is worth knowing. */
+  #giveUp(callId: string): void {
+    const listen = this.#state.late.has(callId);
+    this.#options.dispatch.cancel(callId, listen);
+    if (!listen) return void this.#sent.delete(callId);
+    const timer = this.#context.clock.after(LIMITS.lateResultMs, () => {
+      if (this.#sent.delete(callId)) this.#options.dispatch.forget(callId);
+    });
+    if (this.#closed) timer.stop();
+  }
+
+  async #tickOf({ tenant, id, dueAt }: Decider['ticks'][number]): Promise<void> {
+    const found = await this.#intake.fetch('the current bundle', async () => {
+      const bundle = await this.#context.bundles.current(tenant);
+      return { bundle };
+    });
+    if (found) this.#push({ kind: 'tick_of_schedule', id, dueAt, bundle: found.bundle });
   }
 
   #sendStep(runId: string, callId: string): void {
     const run = this.#state.runs.get(runId);
-    const open = run?.open[callId];
-    if (!run || !open || this.#sent.has(callId) || open.notBefore > Date.now()) return;
+    if (!run || !isActive(run)) return;
+    const open = run.open[callId];
+    if (!open || this.#sent.has(callId) || open.notBefore > this.#context.clock.now()) return;
     const done = (outcome: StepOutcome) => {
       if (this.#sent.delete(callId)) this.#push({ kind: 'result', run: runId, callId, outcome });
     };
     this.#sent.add(callId);
     try {
-      const agent = agentOf(this.#bundles.get(run.start.bundle), run.start.agent);
+      const bundle = this.#intake.bundle(run.start.bundle);
+      const agent = agentFor(bundle, run);
       if (!agent) throw new TuttiError('not_found', `the bundle ${run.start.bundle} is gone`);
-      const request = requestOf(this.#state, run, open, agent);
-      this.#context.caller.send(
-        request.verb,
-        request.body as never,
+      this.#options.dispatch.send(
+        requestOf(this.#state, run, open, agent, bundle),
         {
           callId,
           tenant: run.tenant,
@@ -312,7 +370,7 @@ export class PartitionOwner {
           root: run.start.root,
           session: run.session,
           traceparent: runTraceparent(run),
-          timeoutMs: run.limits.stepTimeoutMs,
+          timeoutMs: timeoutOf(run.limits, open.step),
         },
         done,
       );
@@ -322,25 +380,40 @@ export class PartitionOwner {
     }
   }
 
-  readonly #posting = new Set<string>();
   #post(letter: Letter): void {
     if (this.#posting.has(letter.key)) return;
     this.#posting.add(letter.key);
-    void deliver(this.#context.bus, this.#options.partitions, letter, () => this.#closed, this.#context.log).then(
-      (delivered) => {
-        this.#posting.delete(letter.key);
-        if (delivered) this.#push({ kind: 'delivered', key: letter.key });
-      },
-    );
+    void deliver(this.#context, this.#options.partitions, letter, () => this.#closed).then((delivered) => {
+      this.#posting.delete(letter.key);
+      if (delivered) this.#push({ kind: 'delivered', key: letter.key });
+    });
+  }
+
+  /** One timer for the earliest of all that comes due. */
+  #setAlarm(): void {
+    const at = this.#state.due.nextAt;
+    if (at === undefined || (this.#alarm && this.#alarm.at <= at)) return;
+    this.#alarm?.stop();
+    const { clock } = this.#context;
+    const timer = clock.after(Math.max(0, at - clock.now()), () => {
+      this.#alarm = undefined;
+      this.#ring();
+    });
+    this.#alarm = { at, stop: () => timer.stop() };
+  }
+
+  #ring(): void {
+    if (this.#state.due.peek(this.#context.clock.now())) this.#push({ kind: 'tick' });
+    else this.#setAlarm();
   }
 
   #maybeCheckpoint(entries: number): void {
     this.#entriesSinceCheckpoint += entries;
     if (this.#entriesSinceCheckpoint < this.#context.config.TUTTI_CHECKPOINT_ENTRIES || this.#checkpointing) return;
     this.#entriesSinceCheckpoint = 0;
-    this.#forgetBundles();
+    this.#intake.forgetUnused(this.#state);
     this.#checkpointing = this.#store
-      .writeCheckpoint(this.#state, this.#lastSequence)
+      .checkpoint(this.#state, this.#lastSequence)
       .catch((error) =>
         this.#context.log.warn({ err: error }, 'a checkpoint could not be written; the log has everything'),
       )
@@ -349,111 +422,46 @@ export class PartitionOwner {
       });
   }
 
-  #answer(data: Uint8Array): OwnerReply {
-    const request = OwnerRequest.safeParse(parseJson(text.decode(data)));
-    if (!request.success) return { op: 'unknown' };
-    switch (request.data.op) {
-      case 'run': {
-        const run = this.#state.runs.get(request.data.run);
-        return run ? { op: 'run', run: viewOf(run) } : { op: 'unknown' };
-      }
-      case 'entries': {
-        const run = this.#state.runs.get(request.data.run);
-        if (!run) return { op: 'unknown' };
-        return { op: 'entries', ...this.#cache.after(run.id, request.data.after), status: run.status };
-      }
-      case 'approvals': {
-        const run = this.#state.runs.get(request.data.run);
-        return run ? { op: 'approvals', approvals: pendingApprovals(run) } : { op: 'unknown' };
-      }
-      case 'approval': {
-        const { approval } = request.data;
-        for (const run of this.#state.runs.values()) {
-          const record = run.approvals.find((candidate) => candidate.id === approval);
-          if (record) return { op: 'approval', approval: record, tenant: run.tenant };
-        }
-        return { op: 'unknown' };
-      }
-      default:
-        return { op: 'unknown' };
-    }
-  }
-
   #lose(error: Error): void {
     if (this.#closed) return;
     if (error instanceof PoisonedInput) this.#suspect(error);
     this.#shut();
-    this.#options.onLost(error instanceof BusConflict ? 'another planner has taken it over' : error.message);
+    this.#options.onLost(error);
   }
 
   #suspect(poison: PoisonedInput): void {
     const { input, message } = poison;
-    const key = keyOf(input);
     this.#context.log.error(
-      { err: poison.cause, partition: this.partition, input: key },
+      { err: poison.cause, partition: this.partition, input: keyOf(input) },
       'an input cannot be taken in; its run is given up',
     );
-    if (key === undefined) return;
-    const { suspects } = this.#options;
-    suspects.set(key, { times: (suspects.get(key)?.times ?? 0) + 1, reason: message });
-    if (suspects.size > SUSPECTS_MAX) suspects.delete(suspects.keys().next().value as string);
-    if (input.kind === 'inbound')
-      this.#deadLetter(bytes.encode(JSON.stringify(input.message)), message, input.sequence);
-  }
-
-  #deadLetter(data: Uint8Array, reason: string, sequence: number): void {
-    this.#context.bus
-      .append('tutti.dead.planner', data, {
-        messageId: `dead:${this.partition}:${sequence}`,
-        headers: { 'Tutti-Reason': reason.slice(0, 500).replace(/[\r\n]/g, ' '), 'Tutti-Sequence': String(sequence) },
-      })
-      .catch((error) => this.#context.log.error({ err: error }, 'a dead letter could not be stored'));
+    this.#options.suspects.add(input, message);
+    if (input.kind === 'inbound') this.#intake.deadLetter(input.sequence, message, input.message);
   }
 
   #shut(): void {
     this.#closed = true;
     for (const stop of this.#stops) stop();
     this.#follower?.stop();
+    this.#room?.();
     // Not cancelled: the next owner asks for the same calls and gets their results.
-    for (const callId of this.#sent) this.#context.caller.forget(callId, false);
+    for (const callId of this.#sent) this.#options.dispatch.forget(callId);
     this.#sent.clear();
   }
 
-  /** Hands over: what is being appended is finished, a checkpoint makes the next owner's start short. */
+  /** Hands over: what is being appended is finished. The next owner replays from the last checkpoint, which is soon done. */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#handingOver = true;
     this.#follower?.stop();
     this.#room?.();
     await this.#pumping;
-    // The last append may have been refused: then this is no longer the owner, and its state is worth nothing.
     if (this.#closed) return;
     this.#shut();
     await this.#checkpointing;
-    if (this.#opened && this.#clean && this.#entriesSinceCheckpoint > 0) {
-      await this.#store
-        .writeCheckpoint(this.#state, this.#lastSequence)
-        .catch((error) => this.#context.log.warn({ error: (error as Error).message }, 'no checkpoint at hand-over'));
-    }
   }
 }
 
-/** How many rounds' worth of inputs may wait in memory. */
-const INPUT_BATCHES_WAITING_MAX = 4;
-const SUSPECTS_MAX = 1_000;
-
-/** What an input is recognised by when it comes again. */
-function keyOf(input: Input): string | undefined {
-  if (input.kind === 'inbound') return `in:${input.sequence}`;
-  if (input.kind === 'result') return `call:${input.callId}`;
-  if (input.kind === 'poisoned') return input.key;
-  return undefined;
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-}
+/** Room for what is around the runs in a message of parked ones. */
+const ENVELOPE_BYTES = 4_096;
+const NONE = new Map<number, number>();

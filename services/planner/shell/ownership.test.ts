@@ -1,8 +1,20 @@
 /** Leases at bad moments. */
 import { BUCKETS } from '@tutti/contracts';
-import { type Bucket, type Bus, connectNatsBus, createLogger, provision } from '@tutti/runtime';
+import {
+  type Bucket,
+  type Bus,
+  connectNatsBus,
+  createLogger,
+  nextTick,
+  provision,
+  type ServiceContext,
+  systemClock,
+} from '@tutti/runtime';
 import { startTestNats, type TestNats, until } from '@tutti/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { PlannerConfig } from '../config.ts';
+import { openLeases } from './bucket-leases.ts';
+import { LogStore } from './log-store.ts';
 import { Ownership } from './ownership.ts';
 
 let nats: TestNats;
@@ -18,7 +30,7 @@ afterEach(async () => {
   await nats.stop();
 });
 
-function planner(instance: string, over: Partial<Bucket> & { wrap?: (bucket: Bucket) => Partial<Bucket> } = {}) {
+async function planner(instance: string, over: Partial<Bucket> & { wrap?: (bucket: Bucket) => Partial<Bucket> } = {}) {
   const lines: string[] = [];
   const note = (_: unknown, message?: string) => void lines.push(message ?? '');
   const log = { debug() {}, info: note, warn: note, error: note, child: () => log } as never;
@@ -33,26 +45,32 @@ function planner(instance: string, over: Partial<Bucket> & { wrap?: (bucket: Buc
       return typeof value === 'function' ? value.bind(target) : value;
     },
   });
-  const ownership = new Ownership(
-    {
-      name: 'planner',
-      instance,
-      bus: proxied,
-      log,
-      bundles: {} as never,
-      dataDir: nats.dataDir,
-      config: { TUTTI_LEASE_MS: 1_500, TUTTI_CHECKPOINT_ENTRIES: 5_000, TUTTI_BATCH_INPUTS_MAX: 1_024 },
-      caller: { send() {}, forget() {}, open: 0, close() {} } as never,
-      telemetry: { enabled: false, span: () => ({}) as never },
-    } as never,
-    2,
-  );
+  const context: ServiceContext<PlannerConfig> = {
+    name: 'planner',
+    instance,
+    bus: proxied,
+    log,
+    bundles: {} as never,
+    clock: systemClock,
+    dataDir: nats.dataDir,
+    config: PlannerConfig.parse({ TUTTI_LEASE_MS: 1_500 }),
+    caller: {} as never,
+    telemetry: { enabled: false, span: () => ({}) as never },
+  };
+  const ownership = new Ownership({
+    context,
+    partitions: 2,
+    leases: await openLeases(proxied),
+    dispatch: { send() {}, forget() {}, cancel() {}, inFlight: 0, heldBack: 0 },
+    logOf: (partition) => new LogStore({ bus, partition, log, clock: systemClock }),
+    nextTick,
+  });
   return { ownership, lines };
 }
 
 describe('leases', () => {
   test('a planner that stops does not give away a lease that another one holds by now', async () => {
-    const { ownership } = planner('a');
+    const { ownership } = await planner('a');
     await ownership.start();
     await until('both', () => ownership.settled);
     const bucket = await bus.bucket(BUCKETS.leases);
@@ -71,7 +89,7 @@ describe('leases', () => {
 
   test('a renewal whose answer got lost does not cost the partition', async () => {
     let fail = 0;
-    const { ownership, lines } = planner('a', {
+    const { ownership, lines } = await planner('a', {
       wrap: (bucket) => ({
         update: async (key, value, revision) => {
           const stored = await bucket.update(key, value, revision);

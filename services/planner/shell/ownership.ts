@@ -3,15 +3,27 @@
  * are hints: the log's compare-and-set is what keeps a stalled owner out. A lease counts as expired when its revision
  * has not moved for the lease time on this process's monotonic clock, so no two clocks are ever compared.
  */
-import { BUCKETS } from '@tutti/contracts';
-import { type Bucket, BusConflict, type ServiceContext } from '@tutti/runtime';
+import { BusConflict, type ServiceContext } from '@tutti/runtime';
 import { PLANNER_LIMITS, type PlannerConfig } from '../config.ts';
-import { PartitionOwner } from './owner.ts';
+import type { Dispatch } from '../ports/dispatch.ts';
+import type { LeaseSeen, Leases } from '../ports/lease.ts';
+import { NewerFormat, type PartitionLog } from '../ports/log.ts';
+import { NewerMessage } from './intake.ts';
+import { type OwnerOptions, PartitionOwner } from './owner.ts';
+import { Suspects } from './suspects.ts';
 
-interface Seen {
-  revision: number;
-  holder: string | null;
+interface Seen extends LeaseSeen {
+  /** Monotonic time of this process at which it last moved. */
   at: number;
+}
+
+export interface OwnershipOptions {
+  context: ServiceContext<PlannerConfig>;
+  partitions: number;
+  leases: Leases;
+  dispatch: Dispatch;
+  logOf(partition: number): PartitionLog;
+  nextTick: OwnerOptions['nextTick'];
 }
 
 /** A lease that is ours, and the owner behind it while there is one. */
@@ -25,54 +37,59 @@ interface Held {
   openedAt: number;
 }
 
-const text = new TextDecoder();
-const bytes = new TextEncoder();
-const partitionKey = (partition: number) => `partition.${partition}`;
-const PLANNER_PREFIX = 'planner.';
 const GONE_AFTER_LEASES = 10;
+/** A partition that a later version has written to is left to others for so many lease times. */
+const NEWER_FOR_LEASES = 10;
 
 export class Ownership {
+  readonly #options: OwnershipOptions;
   readonly #context: ServiceContext<PlannerConfig>;
+  readonly #leases: Leases;
   readonly #partitions: number;
-  readonly #seen = new Map<string, Seen>();
+  readonly #leaseSeen = new Map<number, Seen>();
+  readonly #plannerSeen = new Map<string, Seen>();
   readonly #owned = new Map<number, Held>();
   /** Kept over reopening and even over losing a partition: poison stays poison. */
-  readonly #suspects = new Map<number, Map<string, { times: number; reason: string }>>();
-  #bucket!: Bucket;
+  readonly #suspects = new Map<number, Suspects>();
+  /** Partitions that this version cannot read, and until when they are left alone. */
+  readonly #beyond = new Map<number, number>();
   #watch: { stop(): void } | undefined;
   #status: { stop(): void } | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  #timer: { stop(): void } | undefined;
   #busy: Promise<void> | undefined;
   #again = false;
   #stopped = false;
 
-  constructor(context: ServiceContext<PlannerConfig>, partitions: number) {
-    this.#context = context;
-    this.#partitions = partitions;
+  constructor(options: OwnershipOptions) {
+    this.#options = options;
+    this.#context = options.context;
+    this.#leases = options.leases;
+    this.#partitions = options.partitions;
   }
 
+  get #now(): number {
+    return this.#context.clock.monotonic();
+  }
   get #renewMs(): number {
     return this.#context.config.TUTTI_LEASE_MS / 3;
   }
 
   async start(): Promise<void> {
-    this.#bucket = await this.#context.bus.bucket(BUCKETS.leases);
-    const watch = await this.#bucket.watch((key, entry) => {
-      this.#seen.set(key, {
-        revision: entry?.revision ?? 0,
-        holder: entry ? text.decode(entry.value) : null,
-        at: performance.now(),
-      });
+    const watch = await this.#leases.watch(({ partition, planner, seen }) => {
+      const known = { ...seen, at: this.#now };
+      if (partition === null) return void this.#plannerSeen.set(planner, known);
+      this.#leaseSeen.set(partition, known);
       // A lease given back is taken up at once.
-      if (!entry) this.#wake();
+      if (seen.holder === null) this.#wake();
     });
     this.#watch = watch;
     await watch.ready;
     // While the bus was away nobody could renew: all leases get their time anew.
     this.#status = this.#context.bus.onStatus((status) => {
-      if (status === 'connected') for (const seen of this.#seen.values()) seen.at = performance.now();
+      if (status !== 'connected') return;
+      for (const seen of [...this.#leaseSeen.values(), ...this.#plannerSeen.values()]) seen.at = this.#now;
     });
-    this.#timer = setInterval(() => this.#wake(), this.#renewMs);
+    this.#timer = this.#context.clock.every(this.#renewMs, () => this.#wake());
     this.#wake();
   }
 
@@ -108,7 +125,7 @@ export class Ownership {
   }
 
   async #round(): Promise<void> {
-    await this.#bucket.put(`${PLANNER_PREFIX}${this.#context.instance}`, bytes.encode('here'));
+    await this.#leases.announce(this.#context.instance);
     await Promise.all([...this.#owned.keys()].map((partition) => this.#renew(partition)));
     const share = Math.ceil(this.#partitions / this.#planners());
     const tooMany = [...this.#owned.keys()].sort((a, b) => b - a).slice(0, Math.max(0, this.#owned.size - share));
@@ -121,36 +138,35 @@ export class Ownership {
     );
   }
 
-  /** Planners that were killed leave their key behind. */
+  /** Planners that were killed leave their sign behind. */
   async #forgetPlanners(): Promise<void> {
     const goneMs = this.#context.config.TUTTI_LEASE_MS * GONE_AFTER_LEASES;
-    for (const [key, seen] of this.#seen) {
-      if (!key.startsWith(PLANNER_PREFIX) || seen.holder === null || performance.now() - seen.at < goneMs) continue;
-      await this.#bucket.delete(key, seen.revision).catch(() => {});
+    for (const [planner, seen] of this.#plannerSeen) {
+      if (seen.holder === null || this.#now - seen.at < goneMs) continue;
+      await this.#leases.withdraw(planner, seen.revision).catch(() => {});
     }
   }
 
   /** Planners that gave a sign of life within the lease time, this one included. */
   #planners(): number {
     let count = 1;
-    for (const [key, seen] of this.#seen) {
-      if (!key.startsWith(PLANNER_PREFIX) || key === `${PLANNER_PREFIX}${this.#context.instance}`) continue;
-      if (seen.holder !== null && this.#fresh(seen)) count++;
-    }
+    for (const [planner, seen] of this.#plannerSeen)
+      if (planner !== this.#context.instance && seen.holder !== null && this.#fresh(seen)) count++;
     return count;
   }
 
   #fresh(seen: Seen): boolean {
-    return performance.now() - seen.at < this.#context.config.TUTTI_LEASE_MS;
+    return this.#now - seen.at < this.#context.config.TUTTI_LEASE_MS;
   }
   #heldElsewhere(partition: number): boolean {
-    const seen = this.#seen.get(partitionKey(partition));
+    const seen = this.#leaseSeen.get(partition);
     return seen !== undefined && seen.holder !== null && seen.holder !== this.#context.instance && this.#fresh(seen);
   }
   #free(): number[] {
     const free: number[] = [];
     for (let partition = 0; partition < this.#partitions; partition++) {
-      if (!this.#owned.has(partition) && !this.#heldElsewhere(partition)) free.push(partition);
+      const beyond = (this.#beyond.get(partition) ?? 0) > this.#now;
+      if (!beyond && !this.#owned.has(partition) && !this.#heldElsewhere(partition)) free.push(partition);
     }
     return free;
   }
@@ -159,29 +175,21 @@ export class Ownership {
     const held = this.#owned.get(partition);
     if (!held) return;
     try {
-      held.revision = await this.#bucket.update(
-        partitionKey(partition),
-        bytes.encode(this.#context.instance),
-        held.revision,
-      );
+      held.revision = await this.#leases.renew(partition, this.#context.instance, held.revision);
     } catch (error) {
       if (!(error instanceof BusConflict)) throw error;
       // An earlier renewal may have been stored although its answer got lost.
-      const entry = await this.#bucket.get(partitionKey(partition));
-      if (entry && text.decode(entry.value) === this.#context.instance) held.revision = entry.revision;
+      const lease = await this.#leases.look(partition);
+      if (lease?.holder === this.#context.instance) held.revision = lease.revision;
       else await this.#lost(partition, 'the lease was taken by another planner');
     }
   }
 
   async #acquire(partition: number): Promise<void> {
-    const seen = this.#seen.get(partitionKey(partition));
-    const mine = bytes.encode(this.#context.instance);
+    const seen = this.#leaseSeen.get(partition);
     try {
-      const key = partitionKey(partition);
-      const revision =
-        seen && seen.holder !== null
-          ? await this.#bucket.update(key, mine, seen.revision)
-          : await this.#bucket.create(key, mine);
+      const known = seen && seen.holder !== null ? seen.revision : null;
+      const revision = await this.#leases.claim(partition, this.#context.instance, known);
       this.#owned.set(partition, {
         revision,
         owner: undefined,
@@ -192,12 +200,8 @@ export class Ownership {
     } catch (error) {
       if (!(error instanceof BusConflict)) throw error;
       // What was seen of it is not what it is: look, and leave it to the next round.
-      const entry = await this.#bucket.get(partitionKey(partition));
-      this.#seen.set(partitionKey(partition), {
-        revision: entry?.revision ?? 0,
-        holder: entry ? text.decode(entry.value) : null,
-        at: performance.now(),
-      });
+      const lease = await this.#leases.look(partition);
+      this.#leaseSeen.set(partition, { revision: 0, holder: null, ...lease, at: this.#now });
       return;
     }
     void this.#open(partition);
@@ -209,20 +213,23 @@ export class Ownership {
     if (!held) return;
     const attempt = ++held.attempt;
     const current = () => this.#owned.get(partition) === held && held.attempt === attempt && !this.#stopped;
-    for (; current(); await new Promise((resolve) => setTimeout(resolve, backOff(held)))) {
+    for (; current(); await this.#context.clock.sleep(backOff(held))) {
       const owner = new PartitionOwner({
         partition,
         partitions: this.#partitions,
         context: this.#context,
+        store: this.#options.logOf(partition),
+        dispatch: this.#options.dispatch,
+        nextTick: this.#options.nextTick,
         suspects: this.#suspectsOf(partition),
-        onLost: (reason) => this.#ownerLost(partition, owner, reason),
+        onLost: (error) => this.#ownerLost(partition, owner, error),
       });
       held.owner = owner;
       try {
-        const startedAt = performance.now();
+        const startedAt = this.#now;
         await owner.open();
         if (!current()) return owner.close();
-        held.openedAt = performance.now();
+        held.openedAt = this.#now;
         this.#context.log.info(
           { partition, ms: Math.round(held.openedAt - startedAt), runs: owner.activeRuns },
           'took over a partition',
@@ -231,25 +238,35 @@ export class Ownership {
       } catch (error) {
         await owner.close();
         if (held.owner === owner) held.owner = undefined;
+        if (isBeyond(error)) return this.#leave(partition, error);
         this.#context.log.warn({ partition, error: (error as Error).message }, 'a partition cannot be opened yet');
       }
     }
   }
 
-  #suspectsOf(partition: number): Map<string, { times: number; reason: string }> {
-    const suspects = this.#suspects.get(partition) ?? new Map();
+  #suspectsOf(partition: number): Suspects {
+    const suspects = this.#suspects.get(partition) ?? new Suspects();
     this.#suspects.set(partition, suspects);
     return suspects;
   }
 
-  #ownerLost(partition: number, owner: PartitionOwner, reason: string): void {
+  #ownerLost(partition: number, owner: PartitionOwner, error: Error): void {
     const held = this.#owned.get(partition);
     if (held?.owner !== owner) return;
-    this.#context.log.warn({ partition, reason }, 'dropped a partition; opening it anew');
+    const reason = error instanceof BusConflict ? 'another planner has taken it over' : error.message;
     held.owner = undefined;
-    if (held.openedAt > 0 && performance.now() - held.openedAt > STEADY_MS) held.waitMs = PLANNER_LIMITS.reopenMs;
+    if (isBeyond(error)) return void this.#leave(partition, error);
+    this.#context.log.warn({ partition, reason }, 'dropped a partition; opening it anew');
+    if (held.openedAt > 0 && this.#now - held.openedAt > STEADY_MS) held.waitMs = PLANNER_LIMITS.reopenMs;
     // Still our lease as far as we know: if it is not, the next renewal says so.
-    setTimeout(() => void this.#open(partition), backOff(held));
+    this.#context.clock.after(backOff(held), () => void this.#open(partition));
+  }
+
+  /** A later version writes there: a planner of that version has to take it. */
+  async #leave(partition: number, error: Error): Promise<void> {
+    this.#beyond.set(partition, this.#now + NEWER_FOR_LEASES * this.#context.config.TUTTI_LEASE_MS);
+    this.#context.log.error({ partition, error: error.message }, 'a partition is left to a planner of a later version');
+    await this.#giveBack(partition);
   }
 
   async #lost(partition: number, reason: string): Promise<void> {
@@ -265,17 +282,17 @@ export class Ownership {
     this.#owned.delete(partition);
     await held.owner?.close();
     // With the revision: by now it may be somebody else's.
-    await this.#bucket.delete(partitionKey(partition), held.revision).catch(() => {});
+    await this.#leases.release(partition, held.revision).catch(() => {});
     this.#context.log.info({ partition }, 'handed a partition over');
   }
 
   /** Hands everything over, so that nobody has to wait for a lease to run out. */
   async drain(): Promise<void> {
     this.#stopped = true;
-    clearInterval(this.#timer);
+    this.#timer?.stop();
     await this.#busy;
     await Promise.all([...this.#owned.keys()].map((partition) => this.#giveBack(partition)));
-    await this.#bucket.delete(`${PLANNER_PREFIX}${this.#context.instance}`).catch(() => {});
+    await this.#leases.withdraw(this.#context.instance).catch(() => {});
     this.#watch?.stop();
     this.#status?.stop();
   }
@@ -283,6 +300,10 @@ export class Ownership {
 
 /** An owner that lasted this long was not the trouble itself. */
 const STEADY_MS = 10_000;
+
+function isBeyond(error: unknown): error is Error {
+  return error instanceof NewerFormat || error instanceof NewerMessage;
+}
 
 function backOff(held: Held): number {
   const { waitMs } = held;

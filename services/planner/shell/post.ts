@@ -1,6 +1,6 @@
-/** Brings a letter to the bus: to another run's inbound, or as a message schedule. Tried until it is stored; receivers know repeats. */
+/** Brings a letter to the bus: to another run's inbound, or to the dead letters. Tried until it is stored; receivers know repeats. */
 import { partitionOf, subjects } from '@tutti/contracts';
-import type { Bus, Logger } from '@tutti/runtime';
+import type { Bus, Clock, Logger } from '@tutti/runtime';
 import { PLANNER_LIMITS } from '../config.ts';
 import type { Letter } from '../core/state.ts';
 
@@ -8,11 +8,10 @@ const bytes = new TextEncoder();
 
 /** True when it is stored; false when given up because the partition is no longer ours. */
 export async function deliver(
-  bus: Bus,
+  { bus, clock, log }: { bus: Bus; clock: Clock; log: Logger },
   partitions: number,
   letter: Letter,
   closed: () => boolean,
-  log: Logger,
 ): Promise<boolean> {
   for (
     let waitMs: number = PLANNER_LIMITS.letterRetryMs;
@@ -24,13 +23,15 @@ export async function deliver(
       return true;
     } catch (error) {
       log.warn({ key: letter.key, error: (error as Error).message }, 'a letter could not be delivered yet');
-      await new Promise((resolve) => setTimeout(resolve, waitMs));
+      await clock.sleep(waitMs);
     }
   }
   return false;
 }
 
 function send(bus: Bus, partitions: number, letter: Letter): Promise<number> {
+  if (letter.kind === 'dead')
+    return bus.append(subjects.dead('planner'), bytes.encode(JSON.stringify(letter.letter)), { messageId: letter.key });
   const { message } = letter;
   const target = subjects.inbound(
     partitionOf(message.session, partitions),
@@ -38,10 +39,5 @@ function send(bus: Bus, partitions: number, letter: Letter): Promise<number> {
     message.session,
     message.run,
   );
-  const data = bytes.encode(JSON.stringify(message));
-  if (letter.kind === 'inbound') return bus.append(target, data, { messageId: letter.key });
-  const partition = partitionOf(message.run, partitions);
-  return bus.append(subjects.timer(partition, letter.id), data, {
-    headers: { 'Nats-Schedule': `@at ${new Date(letter.dueAt).toISOString()}`, 'Nats-Schedule-Target': target },
-  });
+  return bus.append(target, bytes.encode(JSON.stringify(message)), { messageId: letter.key });
 }

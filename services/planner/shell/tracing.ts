@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { RunEntry } from '@tutti/contracts';
 import { formatTraceparent, parseTraceparent, type Telemetry } from '@tutti/runtime';
-import type { PartitionState, RunState } from '../core/state.ts';
+import { isEnded, type PartitionState, type RunState } from '../core/state.ts';
 
 function spanIdOf(run: string): string {
   return createHash('sha256').update(`span\n${run}`).digest('hex').slice(0, 16);
@@ -36,6 +36,7 @@ export function traceEntries(telemetry: Telemetry, state: PartitionState, entrie
 }
 
 function traceApproval(telemetry: Telemetry, run: RunState, id: string, at: number): void {
+  if (run.status === 'queued') return;
   const approval = run.approvals.find((candidate) => candidate.id === id);
   if (!approval) return;
   telemetry
@@ -57,6 +58,7 @@ function traceRun(
   run: RunState,
   entry: Extract<RunEntry, { type: 'run.completed' | 'run.failed' | 'run.cancelled' }>,
 ): void {
+  if (!isEnded(run)) return;
   telemetry
     .span(run.start.parent ? `invoke_agent ${run.start.agent}` : `invoke_workflow ${run.start.agent}`, {
       parent: parentOf(run),

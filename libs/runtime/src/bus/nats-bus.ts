@@ -40,6 +40,8 @@ export interface NatsBusOptions {
 }
 
 const NO_MESSAGE = 10037;
+/** Answers to a delete of what is not there. */
+const GONE = [10037, 10043, 10057];
 const PAYLOAD_BYTES_DEFAULT = 1_048_576;
 /** Messages that a reader may be behind with before the server is asked to wait. */
 const READ_AHEAD_MAX = 256;
@@ -198,6 +200,32 @@ class NatsBus implements Bus {
     } catch (error) {
       if (error instanceof JetStreamApiError && error.code === NO_MESSAGE) return null;
       throw unavailable(error, `could not read ${subject} from ${stream}`);
+    }
+  }
+
+  async message(stream: string, sequence: number): Promise<StoredMessage | null> {
+    try {
+      const message = await this.#manager.streams.getMessage(stream, { seq: sequence });
+      return (
+        message && {
+          subject: message.subject,
+          data: message.data,
+          sequence: message.seq,
+          storedAt: message.time.getTime(),
+        }
+      );
+    } catch (error) {
+      if (error instanceof JetStreamApiError && error.code === NO_MESSAGE) return null;
+      throw unavailable(error, `could not read message ${sequence} of ${stream}`);
+    }
+  }
+
+  async remove(stream: string, sequence: number): Promise<void> {
+    try {
+      await this.#manager.streams.deleteMessage(stream, sequence, false);
+    } catch (error) {
+      if (error instanceof JetStreamApiError && GONE.includes(error.code)) return;
+      throw unavailable(error, `could not remove message ${sequence} of ${stream}`);
     }
   }
 

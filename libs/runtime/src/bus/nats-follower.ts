@@ -50,6 +50,7 @@ export async function follow(
   let generation = 0;
   let stopped = false;
   let lastHeard = performance.now();
+  let behind = 0;
   let current: { name: string; stop(): void } | undefined;
   let chain: Promise<void> | undefined;
   let resolveCaughtUp = () => {};
@@ -91,6 +92,7 @@ export async function follow(
       const delivery = parseDelivery(message.reply ?? '');
       if (delivery.delivery !== delivered + 1) return void reopen('deliveries out of order');
       delivered++;
+      behind = delivery.pending;
       handle(
         { subject: message.subject, data: message.data, sequence: delivery.sequence, storedAt: delivery.storedAt },
         delivery.pending,
@@ -110,6 +112,7 @@ export async function follow(
           void context.deleteConsumer(stream, consumer.name);
         },
       };
+      behind = consumer.pending;
       if (consumer.pending === 0) afterHandled(resolveCaughtUp);
     } catch (error) {
       subscription.unsubscribe();
@@ -189,6 +192,9 @@ export async function follow(
   watchdog.unref();
   return {
     caughtUp,
+    get pending() {
+      return behind;
+    },
     stop() {
       stopped = true;
       status.stop();

@@ -34,6 +34,8 @@ export interface AppendOptions {
 export interface Follower {
   /** Resolves when all that was stored at the time of the call has been delivered. */
   caughtUp: Promise<void>;
+  /** Messages that were stored and not delivered yet, as the stream said with the last delivery. */
+  readonly pending: number;
   stop(): void;
 }
 
@@ -82,6 +84,10 @@ export interface Bus {
   append(subject: string, data: Uint8Array, options?: AppendOptions): Promise<number>;
   /** The last stored message whose subject matches (wildcards allowed), or null. */
   last(stream: string, subject: string): Promise<StoredMessage | null>;
+  /** The message at this position, or null when there is none (any more). */
+  message(stream: string, sequence: number): Promise<StoredMessage | null>;
+  /** Removes one message. Nothing happens when it is not there. */
+  remove(stream: string, sequence: number): Promise<void>;
   follow(
     stream: string,
     subjects: string[],

@@ -2,7 +2,7 @@
  * The offline model: a deterministic planner and answerer behind the same port as each provider. Pure: no I/O, clock or
  * randomness; the same request gives the same response. Owns the choice between its three modes, from the request alone.
  */
-import { type ChatRequest, type ChatResponse, PLAN_FORMAT, type ToolCall } from '@tutti/contracts';
+import { type ChatRequest, type ChatResponse, PLAN_FORMAT, REPLAN_FORMAT, type ToolCall } from '@tutti/contracts';
 import { decide, missingIn } from './act.ts';
 import { answer } from './answer.ts';
 import { buildGraph } from './chain.ts';
@@ -14,7 +14,11 @@ import { readSituation, type Situation } from './situation.ts';
 const CHARACTERS_PER_TOKEN = 4;
 const tokensOf = (text: string): number => Math.ceil(text.length / CHARACTERS_PER_TOKEN);
 
-export function completeOffline(request: ChatRequest): ChatResponse {
+export function completeOffline(asked: ChatRequest): ChatResponse {
+  if (asked.responseFormat.type === 'json_schema' && asked.responseFormat.name === REPLAN_FORMAT)
+    return respond(asked, JSON.stringify(NO_OTHER_PLAN));
+  // It asks in its answers, and has nobody to give work to.
+  const request = { ...asked, tools: asked.tools.filter((tool) => !tool.engine) };
   const situation = resolveFollowUp(readSituation(request), (base, goal) =>
     missingIn(buildGraph({ ...base, goal, observations: [], past: [], usesPast: false }).targets).map(
       (one) => one.parameter,
@@ -36,6 +40,9 @@ export function completeOffline(request: ChatRequest): ChatResponse {
   const decision = decide(scoped(situation));
   return decision.kind === 'calls' ? respond(request, null, decision.calls) : respond(request, decision.text);
 }
+
+/** It would come to the same plan again. */
+const NO_OTHER_PLAN = { reason: 'The built-in model makes one plan.', question: null, tasks: [] };
 
 /** A named tool choice narrows what may be called to that tool. */
 function scoped(situation: Situation): Situation {

@@ -1,0 +1,87 @@
+/** How a run comes to its end: with its answer, with an error and what was achieved until then, or cancelled. */
+import type { Citation, ErrorInfo } from '@tutti/contracts';
+import { decideApproval } from './approvals.ts';
+import type { Round } from './round.ts';
+import { type ActiveRun, isActive, isEmpty, isEnded, type RunState } from './state.ts';
+
+export function end(round: Round, run: RunState, error?: ErrorInfo): void {
+  if (isEnded(round.run(run.id) ?? run)) return;
+  const usage = isActive(run) ? { ...run.usage } : NO_USAGE;
+  if (error) {
+    const output = isActive(run) ? (run.answer ?? achieved(run)) : '';
+    if (isActive(run) && hasWork(run)) {
+      round.forgotten.push(...Object.keys(run.open));
+      round.emit(run.id, { type: 'run.cancelling', by: 'system', reason: error.message });
+    }
+    return round.emit(run.id, { type: 'run.failed', error, output, usage });
+  }
+  if (!isActive(run)) throw new Error(`run ${run.id} has not begun, and cannot be completed`);
+  const output = run.answer ?? '';
+  round.emit(run.id, {
+    type: 'run.completed',
+    output,
+    citations: citationsOf(run, output),
+    usage,
+    degraded: run.degraded,
+  });
+}
+
+const NO_USAGE = { modelCalls: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 };
+
+function hasWork(run: ActiveRun): boolean {
+  return !(
+    isEmpty(run.open) &&
+    isEmpty(run.held) &&
+    isEmpty(run.sleeping) &&
+    isEmpty(run.questions) &&
+    isEmpty(run.children)
+  );
+}
+
+export function cancel(round: Round, run: RunState, by: string, reason: string): void {
+  if (isEnded(run)) return;
+  if (isActive(run)) {
+    round.forgotten.push(...Object.keys(run.open));
+    for (const approval of run.approvals) decideApproval(round, run, approval.id, 'cancelled', by, reason);
+    for (const question of Object.keys(run.questions))
+      round.emit(run.id, { type: 'question.answered', question, outcome: 'cancelled', text: reason, by });
+  }
+  round.emit(run.id, { type: 'run.cancelling', by, reason });
+  round.emit(run.id, { type: 'run.cancelled', by, reason, usage: isActive(run) ? { ...run.usage } : NO_USAGE });
+}
+
+/** What a run that ends early has to show: the results that it had. */
+function achieved(run: ActiveRun): string {
+  const done = run.actions
+    .filter((action) => !action.isError)
+    .map((action) => `- ${action.tool}: ${action.content.slice(0, ACHIEVED_CHARS_MAX)}`);
+  const open = Object.values(run.open).flatMap(({ step }) =>
+    step.kind === 'execute'
+      ? [`- ${step.call.name} ${JSON.stringify(step.call.arguments).slice(0, ACHIEVED_CHARS_MAX)}`]
+      : [],
+  );
+  return [
+    ...(done.length > 0 ? [`Until then:\n${done.slice(-ACHIEVED_MAX).join('\n')}`] : []),
+    ...(open.length > 0
+      ? [`Under way when the run ended; it is not known here whether it happened:\n${open.join('\n')}`]
+      : []),
+  ].join('\n\n');
+}
+const ACHIEVED_CHARS_MAX = 300;
+const ACHIEVED_MAX = 50;
+
+function citationsOf(run: ActiveRun, output: string): Citation[] {
+  const numbers = [...new Set([...output.matchAll(/\[(\d{1,2})\]/g)].map((match) => Number(match[1])))];
+  return numbers
+    .filter((n) => n >= 1 && n <= run.passages.length)
+    .map((n) => {
+      const passage = run.passages[n - 1]!;
+      return {
+        n,
+        document: passage.document,
+        title: passage.title,
+        text: passage.text,
+        ...(passage.section ? { section: passage.section } : {}),
+      };
+    });
+}

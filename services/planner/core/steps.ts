@@ -1,0 +1,209 @@
+/** Steps: what a run asks other services for, what comes back, and what is done about failures. */
+import { derivedCallId, type ErrorInfo, LIMITS, type StepSpec, TuttiError, type VERBS } from '@tutti/contracts';
+import type { z } from 'zod';
+import { askApproval } from './approvals.ts';
+import { callsOf } from './calls.ts';
+import { end } from './ends.ts';
+import { limitReached } from './limits.ts';
+import { planned } from './plans.ts';
+import { toolsOf } from './requests.ts';
+import type { Round } from './round.ts';
+import { type ActiveRun, isActive, type OpenStep } from './state.ts';
+
+type Result<V extends keyof typeof VERBS> = z.output<(typeof VERBS)[V]['result']>;
+export type StepOutcome = { ok: true; body: unknown } | { ok: false; error: ErrorInfo };
+
+/** Earlier goals of the session that a search is widened with. */
+const TURNS_IN_QUERY_MAX = 3;
+
+/** Asks for a step, or ends the run when it is at one of its limits. */
+export function request(
+  round: Round,
+  run: ActiveRun,
+  step: StepSpec,
+  callId = derivedCallId(run.id, run.version + 1),
+): void {
+  if (round.run(run.id) !== run) return;
+  const limit = limitReached(run, step);
+  if (limit) return end(round, run, new TuttiError('limit_exceeded', limit).toInfo());
+  round.emit(run.id, { type: 'step.requested', callId, step });
+  round.toSend.push({ run: run.id, callId });
+}
+
+export function takeResult(round: Round, run: ActiveRun, callId: string, outcome: StepOutcome): void {
+  const { step } = run.open[callId]!;
+  if (!outcome.ok) return stepFailed(round, run, callId, outcome.error);
+  switch (step.kind) {
+    case 'recall':
+      return recalled(round, run, callId, outcome.body as Result<'recall'>);
+    case 'search':
+      return round.emit(run.id, {
+        type: 'step.completed',
+        callId,
+        result: { kind: 'search', passages: (outcome.body as Result<'search'>).passages },
+      });
+    case 'describe':
+      return described(round, run, callId, outcome.body as Result<'describe'>);
+    case 'complete':
+      return completed(round, run, callId, step.purpose, outcome.body as Result<'complete'>);
+    case 'execute':
+      return executed(round, run, callId, step, outcome.body as Result<'execute'>);
+    case 'remember':
+      return round.emit(run.id, { type: 'step.completed', callId, result: { kind: 'remember' } });
+    default:
+      step satisfies never;
+  }
+}
+
+function recalled(round: Round, run: ActiveRun, callId: string, recall: Result<'recall'>): void {
+  round.emit(run.id, { type: 'step.completed', callId, result: { kind: 'recall', recall } });
+  const agent = round.agent(run);
+  if (run.start.brief || recall.turns.length === 0 || !agent || agent.knowledge.length === 0) return;
+  const earlier = recall.turns.slice(-TURNS_IN_QUERY_MAX).map((turn) => turn.input);
+  request(round, run, { kind: 'search', query: [run.start.input, ...earlier.reverse()].join('\n') });
+}
+
+function described(round: Round, run: ActiveRun, callId: string, result: Result<'describe'>): void {
+  if (!round.state.toolsets.has(result.hash)) {
+    if (!result.tools) {
+      const error = new TuttiError(
+        'internal',
+        `the tools service left out toolset ${result.hash}, which is not known here`,
+        { retryable: true },
+      );
+      return stepFailed(round, run, callId, error.toInfo());
+    }
+    round.emitPartition({ type: 'toolset.learned', at: round.now, hash: result.hash, tools: result.tools });
+  }
+  round.emit(run.id, {
+    type: 'step.completed',
+    callId,
+    result: { kind: 'describe', toolset: result.hash, problems: result.problems },
+  });
+}
+
+function completed(
+  round: Round,
+  run: ActiveRun,
+  callId: string,
+  purpose: 'plan' | 'act' | 'answer',
+  result: Result<'complete'>,
+): void {
+  // Calls get ids of ours: a model's own may repeat within a run.
+  const calls = result.message.toolCalls?.map((call, index) => ({
+    ...call,
+    id: derivedCallId(run.id, `${run.version + 1}.${index}`),
+  }));
+  const completion = { ...result, message: { ...result.message, ...(calls ? { toolCalls: calls } : {}) } };
+  round.emit(run.id, { type: 'step.completed', callId, result: { kind: 'complete', purpose, completion } });
+  if (purpose === 'plan') return planned(round, run, completion.message.content ?? '');
+  if (purpose === 'act' && calls) callsOf(round, run, calls);
+}
+
+function executed(
+  round: Round,
+  run: ActiveRun,
+  callId: string,
+  step: Extract<StepSpec, { kind: 'execute' }>,
+  result: Result<'execute'>,
+): void {
+  if (result.status === 'approval_required') return askApproval(round, run, callId, step, result);
+  const done = result.status === 'done';
+  round.emit(run.id, {
+    type: 'step.completed',
+    callId,
+    result: {
+      kind: 'execute',
+      replayed: done && result.replayed,
+      action: {
+        callId,
+        tool: step.call.name,
+        arguments: step.call.arguments,
+        content: done ? result.content : `Not done: a policy denies ${step.call.name}. Reason: ${result.reason}`,
+        isError: done ? result.isError : true,
+        effect: done ? result.effect : 'pure',
+      },
+    },
+  });
+}
+
+export function stepFailed(round: Round, run: ActiveRun, callId: string, error: ErrorInfo): void {
+  const open = run.open[callId]!;
+  const patient = !countsAsTry(error) || mayHaveHappened(round, run, open.step);
+  if (error.retryable && (patient || open.attempt + 1 < LIMITS.stepAttemptsMax))
+    return retry(round, run, open, error, patient);
+  const { step } = open;
+  const dead = error.retryable ? { dead: true } : {};
+  round.emit(run.id, { type: 'step.failed', callId, error, ...dead });
+  // The model can say what a failed tool call means, and an answer that was not remembered is an answer still.
+  if (step.kind !== 'execute' && step.kind !== 'remember')
+    end(round, run, { ...error, message: `${STEP_NAMES[step.kind]} failed: ${error.message}` });
+}
+
+function retry(round: Round, run: ActiveRun, open: OpenStep, error: ErrorInfo, patient: boolean): void {
+  const attempt = open.attempt + (patient ? 0 : 1);
+  const exponent = Math.min(patient ? PATIENT_EXPONENT : open.attempt, MAX_EXPONENT);
+  const backoffMs = Math.min(LIMITS.stepBackoffMs * 2 ** exponent, LIMITS.stepBackoffMaxMs);
+  const waitMs = Math.max(error.retryAfterMs ?? 0, Math.round(backoffMs * spread(open.callId)));
+  round.emit(run.id, { type: 'step.retried', callId: open.callId, attempt, notBefore: round.now + waitMs, error });
+}
+
+/** A step that does not use up its tries waits about a second between them. */
+const PATIENT_EXPONENT = 3;
+const MAX_EXPONENT = 16;
+
+/** Nobody there, or all busy, says nothing of the step: it waits until the run's own time is over. */
+function countsAsTry(error: ErrorInfo): boolean {
+  return error.code !== 'overloaded' && error.code !== 'unavailable';
+}
+
+/** A call with an effect is not given up while the run lasts: a model that calls again would do it under a new id. */
+function mayHaveHappened(round: Round, run: ActiveRun, step: StepSpec): boolean {
+  if (step.kind !== 'execute') return false;
+  const tool = toolsOf(round.state, run, round.agent(run)).find((candidate) => candidate.name === step.call.name);
+  return tool?.effect !== 'pure';
+}
+
+/** From 0.5 to 1 by the call's id: those that were refused together do not come back together. */
+function spread(callId: string): number {
+  let sum = 0;
+  for (const char of callId) sum = (sum * 31 + char.charCodeAt(0)) % 1_000;
+  return 0.5 + sum / 2_000;
+}
+
+const STEP_NAMES = {
+  recall: 'recalling the session',
+  search: 'searching the knowledge',
+  describe: 'listing the tools',
+  complete: 'asking a model',
+  execute: 'calling a tool',
+  remember: 'remembering',
+} as const;
+
+/** A call that was given up: what came of it is written down, and changes nothing. */
+export function takeLate(round: Round, callId: string, outcome: StepOutcome): void {
+  const late = round.state.late.get(callId);
+  if (!late) return;
+  const result = outcome.ok ? (outcome.body as Result<'execute'>) : undefined;
+  const done = result?.status === 'done';
+  const content = !outcome.ok
+    ? `${outcome.error.code}: ${outcome.error.message}`
+    : done
+      ? result.content
+      : `not done: ${result?.status ?? 'no result'}`;
+  round.emitPartition({
+    type: 'result.late',
+    at: round.now,
+    run: late.run,
+    callId,
+    tool: late.tool,
+    ok: done && !result.isError,
+    content: content.slice(0, LATE_CHARS_MAX),
+  });
+}
+const LATE_CHARS_MAX = 4_000;
+
+export function isOpen(round: Round, run: string, callId: string): ActiveRun | undefined {
+  const known = round.run(run);
+  return known && isActive(known) && known.open[callId] ? known : undefined;
+}

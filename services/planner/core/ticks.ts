@@ -1,0 +1,74 @@
+/** What comes due: limits of time, retries, expiries, the ends of sleeps, ticks of schedules. */
+import { TuttiError } from '@tutti/contracts';
+import { advance, unanswered } from './advance.ts';
+import { decideApproval } from './approvals.ts';
+import type { Due } from './due.ts';
+import { end } from './ends.ts';
+import type { Round } from './round.ts';
+import { type ActiveRun, isActive } from './state.ts';
+
+/** At most this many in one round: a partition that was away for long must not stall over all it missed. */
+const DUE_MAX = 2_000;
+
+export function takeDue(round: Round): void {
+  const { due } = round.state;
+  for (let count = 0; count < DUE_MAX; count++) {
+    const next = due.peek(round.now);
+    if (!next) return;
+    // It is gone from the heap before it is acted upon: whatever is still to come is put in anew.
+    due.remove(next.owner, next.kind, next.id);
+    act(round, next);
+  }
+}
+
+function act(round: Round, item: Due): void {
+  if (item.kind === 'schedule') {
+    const known = round.state.schedules.get(item.owner);
+    if (known?.nextAt === item.at) round.ticks.push({ tenant: known.tenant, id: item.owner, dueAt: item.at });
+    return;
+  }
+  if (round.state.parked.has(item.owner)) return void round.wanted.push(item.owner);
+  const run = round.run(item.owner);
+  if (run && isActive(run)) actOnRun(round, run, item);
+}
+
+function actOnRun(round: Round, run: ActiveRun, { kind, id }: Due): void {
+  switch (kind) {
+    case 'wall': {
+      const limit = run.limits.wallTimeMs;
+      return end(
+        round,
+        run,
+        new TuttiError('limit_exceeded', `the run took longer than wallTimeMs (${limit} ms)`).toInfo(),
+      );
+    }
+    case 'retry':
+      if (run.open[id]) round.toSend.push({ run: run.id, callId: id });
+      return;
+    case 'approval':
+      decideApproval(round, run, id, 'expired', 'system');
+      return advance(round, run);
+    case 'question':
+      return expireQuestion(round, run, id);
+    case 'sleep':
+      if (run.sleeping[id] === undefined) return;
+      round.emit(run.id, { type: 'sleep.ended', callId: id });
+      return advance(round, run);
+    case 'park':
+      round.toPark.push(run.id);
+      return;
+    case 'schedule':
+      return;
+    default:
+      kind satisfies never;
+  }
+}
+
+function expireQuestion(round: Round, run: ActiveRun, id: string): void {
+  const question = run.questions[id];
+  if (!question) return;
+  const text = `The question expired after ${run.limits.questionTtlMs} ms.`;
+  round.emit(run.id, { type: 'question.answered', question: id, outcome: 'expired', text, by: 'system' });
+  if (question.callId === null) return unanswered(round, run);
+  advance(round, run);
+}

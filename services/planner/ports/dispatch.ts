@@ -1,0 +1,32 @@
+/**
+ * Sends steps to the other services. Guarantees: `done` is called once for each call that was sent, unless it was
+ * forgotten; busy workers are no outcome: the call is held back and sent again; no more calls are under way at once than
+ * the workers of a verb have shown to take.
+ */
+import type { ErrorInfo } from '@tutti/contracts';
+import type { StepRequest } from '../core/requests.ts';
+
+export interface StepCall {
+  callId: string;
+  tenant: string;
+  run: string;
+  root: string;
+  session: string;
+  traceparent: string | undefined;
+  /** For one try. */
+  timeoutMs: number;
+}
+
+export type StepDone = (outcome: { ok: true; body: unknown } | { ok: false; error: ErrorInfo }) => void;
+
+export interface Dispatch {
+  /** Throws when the request does not fit its schema: then nothing was sent. */
+  send(request: StepRequest, call: StepCall, done: StepDone): void;
+  /** Nobody here waits for it any more; the workers go on (the next owner asks for the same call). */
+  forget(callId: string): void;
+  /** The workers should give it up. `listen`: what it comes to is still wanted. */
+  cancel(callId: string, listen: boolean): void;
+  /** Calls sent, and calls held back because workers are busy. */
+  readonly inFlight: number;
+  readonly heldBack: number;
+}

@@ -1,0 +1,33 @@
+/**
+ * A partition's log, with its checkpoints and its parked runs. Guarantees: an append is stored only when the log ends
+ * where the appender says (`BusConflict` otherwise, and nothing was stored; `BusUnknown`: it may have been); `open` gives
+ * the state that the log has now; a checkpoint never replaces a newer one; what is purged is in a checkpoint.
+ */
+import type { LogBatch, RunEntry } from '@tutti/contracts';
+import type { PartitionState } from '../core/state.ts';
+
+export interface Opened {
+  state: PartitionState;
+  /** Sequence of the last message of the log; 0: none. */
+  lastSequence: number;
+  /** Entries read after the checkpoint, oldest first. */
+  replayed: RunEntry[];
+}
+
+export interface PartitionLog {
+  /** Rejects with `NewerFormat` when a later version wrote what this one cannot read. */
+  open(): Promise<Opened>;
+  append(batch: LogBatch, lastSequence: number): Promise<number>;
+  /** Writes the state as of `sequence`, in slices: the state may go on changing meanwhile. */
+  checkpoint(state: PartitionState, sequence: number): Promise<void>;
+  /** Stores the states of parked runs in one message; resolves with its position. */
+  park(snapshots: string): Promise<number>;
+  /** What was stored there, or null. */
+  parked(sequence: number): Promise<string | null>;
+  /** No run is parked in this message any more. */
+  unpark(sequence: number): Promise<void>;
+}
+
+export class NewerFormat extends Error {
+  override name = 'NewerFormat';
+}

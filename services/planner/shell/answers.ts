@@ -1,0 +1,94 @@
+/** What the owner answers to whoever asks about its partition. */
+import {
+  type OwnerReply,
+  type OwnerRequest,
+  OwnerRequest as OwnerRequestSchema,
+  type PartitionLoad,
+  type ScheduleView,
+} from '@tutti/contracts';
+import {
+  isActive,
+  openQuestions,
+  type PartitionState,
+  pendingApprovals,
+  type RunState,
+  sessionKey,
+} from '../core/state.ts';
+import { viewOf } from '../core/view.ts';
+import type { EntryCache } from './entry-cache.ts';
+import { parseJson } from './intake.ts';
+
+const text = new TextDecoder();
+
+export interface Known {
+  state: PartitionState;
+  cache: EntryCache;
+  /** A parked run's state, without bringing it back. */
+  parked(run: string): Promise<RunState | undefined>;
+  load(): PartitionLoad;
+}
+
+export async function answer(known: Known, data: Uint8Array): Promise<OwnerReply> {
+  const request = OwnerRequestSchema.safeParse(parseJson(text.decode(data)));
+  return request.success ? reply(known, request.data) : { op: 'unknown' };
+}
+
+async function reply(known: Known, request: OwnerRequest): Promise<OwnerReply> {
+  const { state } = known;
+  switch (request.op) {
+    case 'run': {
+      const run = await find(known, request.run);
+      return run ? { op: 'run', run: viewOf(run) } : { op: 'unknown' };
+    }
+    case 'entries': {
+      const status = state.runs.get(request.run)?.status ?? state.parked.get(request.run)?.status;
+      return status ? { op: 'entries', ...known.cache.after(request.run, request.after), status } : { op: 'unknown' };
+    }
+    case 'approvals': {
+      const run = await find(known, request.run);
+      return run ? { op: 'approvals', approvals: pendingApprovals(run) } : { op: 'unknown' };
+    }
+    case 'approval':
+      return approval(known, request.approval);
+    case 'session':
+      return session(state, request.tenant, request.session);
+    case 'schedules':
+      return { op: 'schedules', schedules: schedules(state, request.tenant) };
+    case 'load':
+      return { op: 'load', load: known.load() };
+    default:
+      return request satisfies never;
+  }
+}
+
+async function find(known: Known, id: string): Promise<RunState | undefined> {
+  return known.state.runs.get(id) ?? (known.state.parked.has(id) ? known.parked(id) : undefined);
+}
+
+async function approval(known: Known, id: string): Promise<OwnerReply> {
+  const { state } = known;
+  const holder = state.approvals.get(id);
+  const candidates = holder ? [await find(known, holder)] : state.runs.values();
+  for (const run of candidates) {
+    if (!run || run.status === 'queued') continue;
+    const record = run.approvals.find((candidate) => candidate.id === id);
+    if (record) return { op: 'approval', approval: record, tenant: run.tenant };
+  }
+  return { op: 'unknown' };
+}
+
+function session(state: PartitionState, tenant: string, id: string): OwnerReply {
+  const known = state.sessions.get(sessionKey(tenant, id));
+  const questions = (known?.active ?? []).flatMap((run) => {
+    const active = state.runs.get(run);
+    if (active && isActive(active)) return openQuestions(active);
+    return state.parked.get(run)?.question ?? [];
+  });
+  return { op: 'session', active: known?.active ?? [], queued: known?.queue ?? [], question: questions[0] ?? null };
+}
+
+function schedules(state: PartitionState, tenant: string): ScheduleView[] {
+  return [...state.schedules.values()]
+    .filter((known) => known.tenant === tenant)
+    .map(({ schedule, nextAt, lastAt, lastRun, lastReason }) => ({ ...schedule, nextAt, lastAt, lastRun, lastReason }));
+}

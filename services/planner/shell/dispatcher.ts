@@ -1,0 +1,173 @@
+/**
+ * Dispatch over the bus. A window per verb bounds what is under way: it shrinks when workers say that they are busy and
+ * grows with every answer (additive increase, multiplicative decrease: Chiu and Jain 1989), so that ten thousand waiting
+ * calls are held here and not sent again and again. Held calls go out in the order in which they came.
+ */
+import type { VerbName } from '@tutti/contracts';
+import type { Caller, Clock } from '@tutti/runtime';
+import type { StepRequest } from '../core/requests.ts';
+import type { Dispatch, StepCall, StepDone } from '../ports/dispatch.ts';
+
+export const DISPATCH_LIMITS = {
+  windowMin: 8,
+  windowStart: 1_024,
+  windowMax: 16_384,
+  /** What a window keeps when workers are busy. */
+  shrink: 0.7,
+  /** A window shrinks at most this often: one burst of refusals is one piece of news. */
+  shrinkEveryMs: 100,
+  busyWaitMs: 100,
+} as const;
+
+interface Held {
+  request: StepRequest;
+  call: StepCall;
+  done: StepDone;
+}
+
+interface Lane {
+  window: number;
+  inFlight: number;
+  held: Map<string, Held>;
+  shrunkAt: number;
+  /** Nothing is sent before this (monotonic ms). */
+  quietUntil: number;
+  timer: { stop(): void } | undefined;
+}
+
+export class Dispatcher implements Dispatch {
+  readonly #caller: Caller;
+  readonly #clock: Clock;
+  readonly #lanes = new Map<VerbName, Lane>();
+  /** Calls of ours that are under way, and their verb. */
+  readonly #sent = new Map<string, VerbName>();
+
+  constructor(caller: Caller, clock: Clock) {
+    this.#caller = caller;
+    this.#clock = clock;
+  }
+
+  get inFlight(): number {
+    return this.#sent.size;
+  }
+  get heldBack(): number {
+    let count = 0;
+    for (const lane of this.#lanes.values()) count += lane.held.size;
+    return count;
+  }
+
+  send(request: StepRequest, call: StepCall, done: StepDone): void {
+    const lane = this.#lane(request.verb);
+    if (lane.held.size > 0 || lane.inFlight >= lane.window || lane.quietUntil > 0) {
+      lane.held.set(call.callId, { request, call, done });
+      return this.#drain(request.verb, lane);
+    }
+    this.#out(lane, { request, call, done });
+  }
+
+  #lane(verb: VerbName): Lane {
+    let lane = this.#lanes.get(verb);
+    if (!lane) {
+      const window: number = DISPATCH_LIMITS.windowStart;
+      lane = {
+        window,
+        inFlight: 0,
+        held: new Map(),
+        shrunkAt: Number.NEGATIVE_INFINITY,
+        quietUntil: 0,
+        timer: undefined,
+      };
+      this.#lanes.set(verb, lane);
+    }
+    return lane;
+  }
+
+  #out(lane: Lane, held: Held): void {
+    const { request, call } = held;
+    this.#sent.set(call.callId, request.verb);
+    lane.inFlight++;
+    try {
+      this.#caller.send(request.verb, request.body as never, call, (outcome) => this.#back(lane, held, outcome));
+    } catch (error) {
+      this.#gone(call.callId);
+      throw error;
+    }
+  }
+
+  #back(lane: Lane, held: Held, outcome: Parameters<StepDone>[0]): void {
+    const { callId } = held.call;
+    if (!this.#gone(callId)) return;
+    const { verb } = held.request;
+    if (!outcome.ok && outcome.error.code === 'overloaded') {
+      lane.held.set(callId, held);
+      this.#shrink(verb, lane, outcome.error.retryAfterMs);
+      return;
+    }
+    lane.window = Math.min(lane.window + 1 / lane.window, DISPATCH_LIMITS.windowMax);
+    held.done(outcome);
+    this.#drain(verb, lane);
+  }
+
+  /** False when it was forgotten meanwhile. */
+  #gone(callId: string): boolean {
+    const verb = this.#sent.get(callId);
+    if (verb === undefined) return false;
+    this.#sent.delete(callId);
+    this.#lane(verb).inFlight--;
+    return true;
+  }
+
+  #shrink(verb: VerbName, lane: Lane, retryAfterMs: number | undefined): void {
+    const now = this.#clock.monotonic();
+    if (now - lane.shrunkAt >= DISPATCH_LIMITS.shrinkEveryMs) {
+      lane.shrunkAt = now;
+      lane.window = Math.max(DISPATCH_LIMITS.windowMin, Math.floor(lane.inFlight * DISPATCH_LIMITS.shrink));
+    }
+    const until = now + (retryAfterMs ?? DISPATCH_LIMITS.busyWaitMs);
+    if (until <= lane.quietUntil) return;
+    lane.quietUntil = until;
+    lane.timer?.stop();
+    lane.timer = this.#clock.after(until - now, () => {
+      lane.quietUntil = 0;
+      lane.timer = undefined;
+      this.#drain(verb, lane);
+    });
+  }
+
+  #drain(verb: VerbName, lane: Lane): void {
+    while (lane.quietUntil === 0 && lane.inFlight < lane.window) {
+      const next = lane.held.values().next().value;
+      if (!next) return;
+      lane.held.delete(next.call.callId);
+      try {
+        this.#out(lane, next);
+      } catch (error) {
+        const message = `a held call to ${verb} could not be sent: ${(error as Error).message}`;
+        next.done({ ok: false, error: { code: 'internal', message, retryable: false } });
+      }
+    }
+  }
+
+  #unhold(callId: string): boolean {
+    for (const lane of this.#lanes.values()) if (lane.held.delete(callId)) return true;
+    return false;
+  }
+
+  forget(callId: string): void {
+    const verb = this.#sent.get(callId);
+    if (verb === undefined) return void this.#unhold(callId);
+    this.#gone(callId);
+    this.#caller.forget(callId, false);
+    this.#drain(verb, this.#lane(verb));
+  }
+
+  cancel(callId: string, listen: boolean): void {
+    const verb = this.#sent.get(callId);
+    // Never sent: there is nothing that could still come of it.
+    if (verb === undefined) return void this.#unhold(callId);
+    if (listen) return this.#caller.cancel(callId);
+    this.#gone(callId);
+    this.#caller.forget(callId, true);
+    this.#drain(verb, this.#lane(verb));
+  }
+}
