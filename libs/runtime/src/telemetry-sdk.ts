@@ -1,75 +1,122 @@
 /**
- * Where spans go: OpenTelemetry's batching and its OTLP/HTTP transport (with what OTEL_EXPORTER_OTLP_* say: endpoint,
- * headers, compression, time limit), fed with records whose JSON is made here.
+ * The OpenTelemetry SDK of this process: one NodeSDK with its batching and its OTLP/HTTP exporter (which heed
+ * OTEL_EXPORTER_OTLP_*), for all services in it. Our spans come as plain records (telemetry.ts) and are read as spans
+ * when they are exported, each under the resource of the service that made it.
  */
-import type { Attributes } from '@opentelemetry/api';
-import { OTLPExporterBase } from '@opentelemetry/otlp-exporter-base';
-import { convertLegacyHttpOptions, createOtlpHttpExportDelegate } from '@opentelemetry/otlp-exporter-base/node-http';
-import { defaultResource } from '@opentelemetry/resources';
-import { BatchSpanProcessor, type ReadableSpan, type SpanExporter } from '@opentelemetry/sdk-trace';
-import { spansToJson } from './otlp-json.ts';
+import type { Attributes, HrTime, SpanContext, SpanStatus } from '@opentelemetry/api';
+import { SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { defaultResource, type Resource, resourceFromAttributes } from '@opentelemetry/resources';
+import { NodeSDK } from '@opentelemetry/sdk-node';
+import { BatchSpanProcessor, type ReadableSpan, type TimedEvent } from '@opentelemetry/sdk-trace';
 import type { SpanRecord, SpanSink } from './telemetry.ts';
 
 /** Spans that wait to be sent; more are dropped, never queued without bound. */
 const SPAN_QUEUE_MAX = 16_384;
 const EXPORT_DELAY_MS = 1_000;
-const JSON_HEADERS = { 'Content-Type': 'application/json' };
 
-const encoder = new TextEncoder();
-const decoder = new TextDecoder();
-/** All that the batching asks of a span: it was sampled, and nothing about it is still being found out. */
-const SAMPLED = { traceId: '', spanId: '', traceFlags: 1 };
-const KNOWN = { asyncAttributesPending: false };
-
-class QueuedSpan {
-  readonly record: SpanRecord;
-  readonly resource = KNOWN;
-  constructor(record: SpanRecord) {
-    this.record = record;
-  }
-  spanContext() {
-    return SAMPLED;
-  }
-}
-
-const resources = new Map<string, Attributes>();
-function resourceOf(service: string): Attributes {
-  let resource = resources.get(service);
-  if (!resource) {
-    const own = { 'service.name': `tutti-${service}`, 'service.namespace': 'tutti' };
-    resource = { ...defaultResource().attributes, ...own } as Attributes;
-    resources.set(service, resource);
-  }
-  return resource;
-}
-
-const serializer = {
-  serializeRequest: (spans: QueuedSpan[]) =>
-    encoder.encode(
-      spansToJson(
-        spans.map((span) => span.record),
-        resourceOf,
-      ),
-    ),
-  deserializeResponse: (data: Uint8Array): { partialSuccess?: object } =>
-    data.length === 0 ? {} : JSON.parse(decoder.decode(data)),
+const KINDS: Record<SpanRecord['kind'], SpanKind> = {
+  internal: SpanKind.INTERNAL,
+  server: SpanKind.SERVER,
+  client: SpanKind.CLIENT,
+  producer: SpanKind.PRODUCER,
+  consumer: SpanKind.CONSUMER,
 };
+const OK: SpanStatus = { code: SpanStatusCode.UNSET };
+const NO_ATTRIBUTES: Attributes = {};
+const NO_EVENTS: TimedEvent[] = [];
+
+function hrTime(unixMs: number): HrTime {
+  const seconds = Math.floor(unixMs / 1_000);
+  return [seconds, Math.round((unixMs - seconds * 1_000) * 1e6)];
+}
+
+/** A record as the SDK sees a span: most of it is worked out only when it is exported. */
+class RecordSpan implements ReadableSpan {
+  readonly #record: SpanRecord;
+  readonly resource: Resource;
+  readonly instrumentationScope: { name: string };
+  readonly #context: SpanContext;
+  readonly links = [];
+  readonly ended = true;
+  readonly droppedAttributesCount = 0;
+  readonly droppedEventsCount = 0;
+  readonly droppedLinksCount = 0;
+
+  constructor(record: SpanRecord, made: { resource: Resource; scope: { name: string } }) {
+    this.#record = record;
+    this.resource = made.resource;
+    this.instrumentationScope = made.scope;
+    this.#context = { traceId: record.traceId, spanId: record.spanId, traceFlags: TraceFlags.SAMPLED };
+  }
+  spanContext(): SpanContext {
+    return this.#context;
+  }
+  get parentSpanContext(): SpanContext | undefined {
+    const { parentSpanId, traceId } = this.#record;
+    return parentSpanId ? { traceId, spanId: parentSpanId, traceFlags: TraceFlags.SAMPLED, isRemote: true } : undefined;
+  }
+  get name(): string {
+    return this.#record.name;
+  }
+  get kind(): SpanKind {
+    return KINDS[this.#record.kind];
+  }
+  get startTime(): HrTime {
+    return hrTime(this.#record.startedAt);
+  }
+  get endTime(): HrTime {
+    return hrTime(this.#record.endedAt);
+  }
+  get duration(): HrTime {
+    return hrTime(Math.max(0, this.#record.endedAt - this.#record.startedAt));
+  }
+  get status(): SpanStatus {
+    const { error } = this.#record;
+    return error === undefined ? OK : { code: SpanStatusCode.ERROR, message: error };
+  }
+  get attributes(): Attributes {
+    const { common, attributes } = this.#record;
+    return common && attributes ? { ...common, ...attributes } : (common ?? attributes ?? NO_ATTRIBUTES);
+  }
+  get events(): TimedEvent[] {
+    return (
+      this.#record.events?.map(({ name, at, attributes }) => ({ name, time: hrTime(at), attributes })) ?? NO_EVENTS
+    );
+  }
+}
+
+function createMakers(): (service: string) => { resource: Resource; scope: { name: string } } {
+  const known = new Map<string, { resource: Resource; scope: { name: string } }>();
+  return (service) => {
+    let made = known.get(service);
+    if (!made) {
+      const own = { 'service.name': `tutti-${service}`, 'service.namespace': 'tutti' };
+      made = { resource: defaultResource().merge(resourceFromAttributes(own)), scope: { name: `tutti.${service}` } };
+      known.set(service, made);
+    }
+    return made;
+  };
+}
 
 export function startSdk(): SpanSink {
-  const delegate = createOtlpHttpExportDelegate(
-    convertLegacyHttpOptions({}, 'TRACES', 'v1/traces', JSON_HEADERS),
-    serializer,
-    'otlp_http_json_span_exporter',
-    { name: 'span', countItems: (spans: QueuedSpan[]) => spans.length },
-    undefined,
-  );
   const processor = new BatchSpanProcessor({
-    exporter: new OTLPExporterBase(delegate) as unknown as SpanExporter,
+    exporter: new OTLPTraceExporter(),
     maxQueueSize: SPAN_QUEUE_MAX,
     scheduledDelayMillis: EXPORT_DELAY_MS,
   });
+  const sdk = new NodeSDK({
+    resource: defaultResource(),
+    autoDetectResources: false,
+    spanProcessors: [processor],
+    metricReaders: [],
+    logRecordProcessors: [],
+    instrumentations: [],
+  });
+  sdk.start();
+  const makerOf = createMakers();
   return {
-    take: (record) => processor.onEnd(new QueuedSpan(record) as unknown as ReadableSpan),
-    shutdown: () => processor.shutdown(),
+    take: (record) => processor.onEnd(new RecordSpan(record, makerOf(record.service))),
+    shutdown: () => sdk.shutdown(),
   };
 }

@@ -1,8 +1,8 @@
 /**
  * Traces. Started only when OTEL_EXPORTER_OTLP_ENDPOINT (or the traces one) is set; without it every call here is a no-op.
  * Several services may share the process: each span carries its service's name, and leaves under that service's resource
- * (telemetry-sdk.ts). Every request makes spans, so they are plain records here and become JSON when they are exported:
- * the SDK's own spans cost five times as much.
+ * (telemetry-sdk.ts). Every request makes spans, so they are plain records until they are exported: the SDK's own cost
+ * several times as much at the moment they are made.
  * Invariant: a span's parent is always given by a W3C traceparent in the message, never by ambient context.
  */
 import { randomFillSync } from 'node:crypto';
