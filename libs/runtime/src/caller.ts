@@ -17,6 +17,7 @@ import {
 } from '@tutti/contracts';
 import type { Bus } from './bus/port.ts';
 import type { Caller, CallOptions } from './caller-port.ts';
+import { type Clock, systemClock } from './clock.ts';
 import { createCoalescer, packJson } from './coalesce.ts';
 import type { Logger } from './log.ts';
 
@@ -42,13 +43,13 @@ interface Open {
   unanswered: boolean;
 }
 
-export function createCaller(bus: Bus, log: Logger): Caller {
+export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock): Caller {
   const open = new Map<string, Open>();
   const prefix = `${bus.inbox}.call`;
   let nextBatch = 0;
   let nextNonce = 1;
   let closed = false;
-  let sweep: NodeJS.Timeout | undefined;
+  let sweep: { stop(): void } | undefined;
 
   const outgoing = createCoalescer<Open>(
     LIMITS.batchItemsMax,
@@ -83,7 +84,7 @@ export function createCaller(bus: Bus, log: Logger): Caller {
     if (message.data.length === 0) return nobodyThere(message.subject.slice(prefix.length + 1));
     const parsed = ResultBatch.safeParse(JSON.parse(text.decode(message.data)));
     if (!parsed.success) return log.error({ issues: parsed.error.issues }, 'a result batch does not fit its schema');
-    const now = performance.now();
+    const now = clock.monotonic();
     for (const callId of parsed.data.alive) {
       const entry = open.get(callId);
       if (entry) entry.lastHeard = now;
@@ -121,7 +122,7 @@ export function createCaller(bus: Bus, log: Logger): Caller {
   }
 
   function nobodyThere(batch: string): void {
-    const now = performance.now();
+    const now = clock.monotonic();
     for (const entry of open.values()) {
       if (entry.batch !== batch || entry.resendAt !== 0) continue;
       entry.unanswered = true;
@@ -131,7 +132,7 @@ export function createCaller(bus: Bus, log: Logger): Caller {
   }
 
   function check(): void {
-    const now = performance.now();
+    const now = clock.monotonic();
     for (const entry of open.values()) {
       if (now >= entry.deadline) {
         const { service, verb } = VERBS[entry.verb];
@@ -144,14 +145,14 @@ export function createCaller(bus: Bus, log: Logger): Caller {
       }
     }
     if (open.size === 0) {
-      clearInterval(sweep);
+      sweep?.stop();
       sweep = undefined;
     }
   }
 
   function send(entry: Open): void {
     entry.resendAt = 0;
-    entry.lastHeard = performance.now();
+    entry.lastHeard = clock.monotonic();
     outgoing.add(entry.verb, entry);
   }
 
@@ -177,10 +178,10 @@ export function createCaller(bus: Bus, log: Logger): Caller {
         root: options.root,
         session: options.session,
         traceparent: options.traceparent,
-        deadlineAt: Date.now() + options.timeoutMs,
+        deadlineAt: clock.now() + options.timeoutMs,
         body: checked.data,
       };
-      const now = performance.now();
+      const now = clock.monotonic();
       const entry: Open = {
         verb,
         item,
@@ -194,7 +195,7 @@ export function createCaller(bus: Bus, log: Logger): Caller {
       };
       open.set(options.callId, entry);
       outgoing.add(verb, entry);
-      sweep ??= setInterval(check, SWEEP_MS);
+      sweep ??= clock.every(SWEEP_MS, check);
     },
     call(verb, body, options: CallOptions) {
       const callId = options.callId ?? `call_${randomUUID().replaceAll('-', '').slice(0, 26)}`;
@@ -227,7 +228,7 @@ export function createCaller(bus: Bus, log: Logger): Caller {
     },
     close() {
       closed = true;
-      clearInterval(sweep);
+      sweep?.stop();
       status.stop();
       subscription.stop();
       for (const callId of [...open.keys()])

@@ -6,6 +6,7 @@ export interface Clock {
   /** Milliseconds that only grow, from any start. */
   monotonic(): number;
   after(ms: number, action: () => void): { stop(): void };
+  /** Does not keep a process alive by itself. */
   every(ms: number, action: () => void): { stop(): void };
   /** After whatever else this turn of the event loop brings. */
   soon(action: () => void): void;
@@ -23,7 +24,7 @@ export const systemClock: Clock = {
     return { stop: () => clearTimeout(timer) };
   },
   every(ms, action) {
-    const timer = setInterval(action, ms);
+    const timer = setInterval(action, ms).unref();
     return { stop: () => clearInterval(timer) };
   },
   soon: (action) => void setImmediate(action),

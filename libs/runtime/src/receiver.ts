@@ -16,6 +16,7 @@ import {
 } from '@tutti/contracts';
 import { z } from 'zod';
 import type { Bus, BusMessage } from './bus/port.ts';
+import { type Clock, systemClock } from './clock.ts';
 import { createCoalescer, packJson } from './coalesce.ts';
 import type { Logger } from './log.ts';
 import type { Handlers, RequestContext } from './service-types.ts';
@@ -42,8 +43,9 @@ export function createReceiver(options: {
   inFlightMax: number;
   telemetry: Telemetry;
   log: Logger;
+  clock?: Clock;
 }): Receiver {
-  const { bus, service, handlers, log, telemetry } = options;
+  const { bus, service, handlers, log, telemetry, clock = systemClock } = options;
   const active = new Map<string, Work>();
   let idle = () => {};
 
@@ -80,7 +82,7 @@ export function createReceiver(options: {
   );
 
   const spans = new Map(Object.keys(handlers).map((verb) => [verb, spanOf(service, verb as VerbName)]));
-  let sweep: NodeJS.Timeout | undefined;
+  let sweep: { stop(): void } | undefined;
 
   function take(verb: VerbName, message: BusMessage): void {
     if (!message.reply) return;
@@ -97,7 +99,7 @@ export function createReceiver(options: {
     // Work that was told to stop may never do so: it is not waited for.
     if (same && !same.aborted && JSON.stringify(same.item.body) === JSON.stringify(item.body))
       return void same.replies.set(reply, item.nonce);
-    if (item.deadlineAt <= Date.now())
+    if (item.deadlineAt <= clock.now())
       return refuse(item, reply, new TuttiError('timeout', 'the request came after its deadline').toInfo());
     if (active.size >= options.inFlightMax) {
       const error = new TuttiError('overloaded', `${service} has ${active.size} requests in flight, its limit`, {
@@ -117,13 +119,13 @@ export function createReceiver(options: {
         'tutti.tenant': item.tenant,
       },
     });
-    const work = new Work(item, reply, span, (over, outcome, thrown) => {
+    const work = new Work(item, reply, span, clock, (over, outcome, thrown) => {
       active.delete(place);
       answer(verb, over, outcome, thrown);
       if (active.size === 0) idle();
     });
     active.set(place, work);
-    sweep ??= setInterval(endLate, DEADLINE_SWEEP_MS);
+    sweep ??= clock.every(DEADLINE_SWEEP_MS, endLate);
     const handler = handlers[verb] as (body: unknown, context: RequestContext) => Promise<unknown>;
     // Its result is put through its schema by whoever asked.
     work.run(() => handler(VERBS[verb].body.parse(item.body), work));
@@ -141,11 +143,11 @@ export function createReceiver(options: {
   }
 
   function endLate(): void {
-    const now = Date.now();
+    const now = clock.now();
     for (const work of active.values())
       if (work.item.deadlineAt <= now) work.abort(new TuttiError('timeout', 'the deadline is over'));
     if (active.size > 0) return;
-    clearInterval(sweep);
+    sweep?.stop();
     sweep = undefined;
   }
 
@@ -163,17 +165,16 @@ export function createReceiver(options: {
     for (const work of active.values())
       if (ids.has(work.item.callId)) work.abort(new TuttiError('cancelled', 'the call was cancelled'));
   });
-  const heartbeat = setInterval(() => {
+  const heartbeat = clock.every(LIMITS.heartbeatMs, () => {
     const byReply = new Map<string, string[]>();
-    const now = performance.now();
+    const now = clock.monotonic();
     for (const work of active.values()) {
       if (now - work.startedAt < LIMITS.heartbeatMs) continue;
       for (const reply of work.replies.keys()) byReply.set(reply, [...(byReply.get(reply) ?? []), work.item.callId]);
     }
     for (const [reply, alive] of byReply)
       bus.publish(reply, new TextEncoder().encode(JSON.stringify({ v: 1, results: [], alive })));
-  }, LIMITS.heartbeatMs);
-  heartbeat.unref();
+  });
 
   return {
     get active() {
@@ -182,22 +183,22 @@ export function createReceiver(options: {
     async drain(timeoutMs) {
       for (const subscription of subscriptions) subscription.stop();
       if (active.size > 0) {
-        let timer: NodeJS.Timeout | undefined;
+        let timer: { stop(): void } | undefined;
         await Promise.race([
           new Promise<void>((resolve) => {
             idle = resolve;
           }),
           new Promise<void>((resolve) => {
-            timer = setTimeout(resolve, timeoutMs);
+            timer = clock.after(timeoutMs, resolve);
           }),
         ]);
-        clearTimeout(timer);
+        timer?.stop();
         for (const work of active.values()) work.abort(new TuttiError('unavailable', 'the service is stopping'));
       }
       outgoing.flush();
       cancels.stop();
-      clearInterval(heartbeat);
-      clearInterval(sweep);
+      heartbeat.stop();
+      sweep?.stop();
     },
   };
 }

@@ -4,6 +4,7 @@
  */
 import type { ErrorInfo, RequestItem } from '@tutti/contracts';
 import { toErrorInfo } from '@tutti/contracts';
+import type { Clock } from './clock.ts';
 import type { RequestContext } from './service-types.ts';
 import type { OpenSpan } from './telemetry.ts';
 
@@ -15,10 +16,11 @@ export type Outcome = { ok: true; body: unknown } | { ok: false; error: ErrorInf
 export class Work implements RequestContext {
   readonly item: RequestItem;
   /** Monotonic milliseconds. */
-  readonly startedAt = performance.now();
+  readonly startedAt: number;
   /** Who asked, and under which nonce. */
   readonly replies: Map<string, number>;
   readonly #span: OpenSpan;
+  readonly #clock: Clock;
   readonly #ended: (work: Work, outcome: Outcome, thrown: unknown) => void;
   #controller: AbortController | undefined;
   #aborted: { reason: unknown } | undefined;
@@ -28,11 +30,14 @@ export class Work implements RequestContext {
     item: RequestItem,
     reply: string,
     span: OpenSpan,
+    clock: Clock,
     ended: (work: Work, outcome: Outcome, thrown: unknown) => void,
   ) {
     this.item = item;
     this.replies = new Map([[reply, item.nonce]]);
+    this.startedAt = clock.monotonic();
     this.#span = span;
+    this.#clock = clock;
     this.#ended = ended;
   }
 
@@ -70,7 +75,7 @@ export class Work implements RequestContext {
     this.#aborted = { reason };
     this.#controller?.abort(reason);
     // One that does not heed its signal is left behind: its place and its callers must not wait for it.
-    setTimeout(() => this.#fail(reason), ABORT_GRACE_MS).unref();
+    this.#clock.after(ABORT_GRACE_MS, () => this.#fail(reason));
   }
 
   #fail(error: unknown): void {
