@@ -8,6 +8,7 @@ import { decideApproval } from './approvals.ts';
 import { childEnds, childWaits } from './children.ts';
 import { cancel, end } from './ends.ts';
 import { takeFork } from './fork.ts';
+import { isIdle } from './rebuild.ts';
 import { Round } from './round.ts';
 import { husk } from './save.ts';
 import { removeSchedule, scheduleRunEnded, setSchedule, takeTick } from './schedules.ts';
@@ -103,7 +104,7 @@ export class Decider extends Round {
   #parked({ runs, sequence }: Extract<Input, { kind: 'parked' }>): void {
     for (const { run: id, version } of runs) {
       const run = this.run(id);
-      if (run && isActive(run) && run.version === version)
+      if (run && isActive(run) && run.version === version && isIdle(run))
         this.emitPartition({ type: 'run.parked', at: this.now, run: id, version, sequence });
     }
   }

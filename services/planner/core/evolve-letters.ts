@@ -11,6 +11,7 @@ import {
 
 export function post(state: PartitionState, letter: Letter): void {
   state.outbox.set(letter.key, letter);
+  state.fresh.push(letter);
 }
 
 /** A child's parent shows what the child waits for. */

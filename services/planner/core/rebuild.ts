@@ -85,7 +85,6 @@ export function rebuild(state: PartitionState): void {
   for (const run of state.runs.values()) {
     if (isActive(run)) {
       for (const [kind, id, at] of dueOf(run)) state.due.set(run.id, kind, id, at);
-      if (isIdle(run)) state.due.set(run.id, 'park', '', run.waitingSince ?? run.startedAt);
     }
     if (holdsPlace(run)) countPlace(state, run.tenant, 1);
     if (run.status === 'queued') tenantOf(state, run.tenant).queued++;
@@ -93,6 +92,13 @@ export function rebuild(state: PartitionState): void {
   for (const parked of state.parked.values()) indexParked(state, parked);
   for (const session of state.sessions.values()) markReady(state, session);
   for (const [id, { nextAt }] of state.schedules) if (nextAt !== null) state.due.set(id, 'schedule', '', nextAt);
+}
+
+/** From now on runs that have been idle for `parkAfterMs` are written out; those that are idle already have all of it before them. */
+export function startParking(state: PartitionState, parkAfterMs: number, now: number): void {
+  state.parkAfterMs = parkAfterMs;
+  for (const run of state.runs.values())
+    if (isActive(run) && isIdle(run)) state.due.set(run.id, 'park', '', now + parkAfterMs);
 }
 
 export function indexParked(state: PartitionState, parked: ParkedRun): void {

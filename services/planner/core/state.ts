@@ -234,6 +234,8 @@ export interface PartitionState {
   barred: Set<string>;
   /** Calls that were given up while they may have had an effect, with the tool's name. Not in checkpoints. */
   late: Map<string, { run: string; tool: string }>;
+  /** Letters that were written since the owner last looked: it need not go through all that are on their way. Not in checkpoints. */
+  fresh: Letter[];
   // derived
   due: DueHeap;
   tenants: Map<string, TenantState>;
@@ -263,6 +265,7 @@ export function emptyState(): PartitionState {
     endedIds: new Set(),
     barred: new Set(),
     late: new Map(),
+    fresh: [],
     due: new DueHeap(),
     tenants: new Map(),
     activeRoots: 0,

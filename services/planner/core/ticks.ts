@@ -4,6 +4,7 @@ import { advance, unanswered } from './advance.ts';
 import { decideApproval } from './approvals.ts';
 import type { Due } from './due.ts';
 import { end } from './ends.ts';
+import { isIdle } from './rebuild.ts';
 import type { Round } from './round.ts';
 import { type ActiveRun, isActive } from './state.ts';
 
@@ -55,7 +56,7 @@ function actOnRun(round: Round, run: ActiveRun, { kind, id }: Due): void {
       round.emit(run.id, { type: 'sleep.ended', callId: id });
       return advance(round, run);
     case 'park':
-      round.toPark.push(run.id);
+      if (isIdle(run)) round.toPark.push(run.id);
       return;
     case 'schedule':
       return;

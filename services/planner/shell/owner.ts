@@ -26,6 +26,7 @@ import {
   type StepOutcome,
 } from '../core/decide.ts';
 import { timeoutOf } from '../core/limits.ts';
+import { startParking } from '../core/rebuild.ts';
 import { requestOf } from '../core/requests.ts';
 import { loadParked } from '../core/save.ts';
 import { isActive, type Letter, type PartitionState } from '../core/state.ts';
@@ -115,7 +116,7 @@ export class PartitionOwner {
       const opened = await this.#store.open();
       if (this.#closed) return;
       this.#state = opened.state;
-      this.#state.parkAfterMs = this.#context.config.TUTTI_PARK_AFTER_MS;
+      startParking(this.#state, this.#context.config.TUTTI_PARK_AFTER_MS, this.#context.clock.now());
       this.#lastSequence = opened.lastSequence;
       this.#entriesSinceCheckpoint = opened.replayed.length;
       this.#cache.clear();
@@ -134,6 +135,7 @@ export class PartitionOwner {
     if (this.#closed) return;
     this.#opened = true;
     this.#listen();
+    this.#state.fresh = [];
     for (const letter of this.#state.outbox.values()) this.#post(letter);
     for (const run of this.#state.runs.values())
       if (isActive(run)) for (const callId of Object.keys(run.open)) this.#sendStep(run.id, callId);
@@ -321,7 +323,7 @@ export class PartitionOwner {
     traceEntries(this.#context.telemetry, this.#state, decider.entries);
     for (const callId of decider.forgotten) this.#giveUp(callId);
     for (const { run, callId } of decider.toSend) this.#sendStep(run, callId);
-    for (const letter of this.#state.outbox.values()) this.#post(letter);
+    for (const letter of this.#state.fresh.splice(0)) this.#post(letter);
     if (decider.toPark.length > 0) this.#parking.park(this.#state, decider.toPark);
     for (const tick of decider.ticks) void this.#tickOf(tick);
     for (const run of decider.wanted) this.#wanted.add(run);
