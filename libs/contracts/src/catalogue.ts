@@ -86,8 +86,10 @@ export const BUCKETS = {
   bundles: 'tutti_bundles',
   positions: 'tutti_positions',
 } as const;
-/** The object store for what is over the message limit: checkpoints, claim checks. */
+/** The object store for what is over the message limit and has to last: checkpoints. */
 export const BLOBS = 'tutti_blobs';
+/** The object store for requests and results over the message limit: taken away after use, or by age. */
+export const CLAIMS = { name: 'tutti_claims', maxAgeMs: 3_600_000 } as const;
 
 export interface Verb<B extends z.ZodType = z.ZodType, R extends z.ZodType = z.ZodType> {
   service: ServiceName;

@@ -87,6 +87,8 @@ export const LIMITS = {
   inputCharsMax: 100_000,
   /** Characters of one tool result that a model sees; the rest is cut with a note. */
   toolResultCharsMax: 32_000,
+  /** Bytes of JSON of one request or result. What is over the bus's own limit of a message travels by reference. */
+  payloadBytesMax: 32 * 1024 * 1024,
   /** Requests that may travel in one message. */
   batchItemsMax: 64,
   /** A worker says on the reply inbox that it is alive this often … */

@@ -7,7 +7,11 @@ import { type ChatMessage, ChatRequest, ChatResponse, EffectKind, Passage, ToolD
 import { ErrorInfo } from './errors.ts';
 import { Name } from './ids.ts';
 
-/** What every request says of itself; `body` is the verb's. */
+/** Stands for JSON that is too large for a message: where it lies in the object store of claims, and what it is. */
+export const Claim = z.object({ blob: z.string(), bytes: z.number().int().positive(), hash: z.string() });
+export type Claim = z.infer<typeof Claim>;
+
+/** What every request says of itself; `body` is the verb's, `claim` stands for it where it is too large. */
 export const RequestItem = z.object({
   callId: z.string(),
   /** Tells this asking from an earlier one under the same callId (before an approval, say); comes back with the result. */
@@ -21,7 +25,8 @@ export const RequestItem = z.object({
   traceparent: z.string().optional(),
   /** Unix milliseconds after which nobody waits for the answer. */
   deadlineAt: z.number(),
-  body: z.unknown(),
+  body: z.unknown().optional(),
+  claim: Claim.optional(),
 });
 export type RequestItem = z.infer<typeof RequestItem>;
 
@@ -30,7 +35,13 @@ export const RequestBatch = z.object({ v: z.literal(1), items: z.array(RequestIt
 export type RequestBatch = z.infer<typeof RequestBatch>;
 
 export const ResultItem = z.discriminatedUnion('ok', [
-  z.object({ callId: z.string(), nonce: z.number().int().default(0), ok: z.literal(true), body: z.unknown() }),
+  z.object({
+    callId: z.string(),
+    nonce: z.number().int().default(0),
+    ok: z.literal(true),
+    body: z.unknown().optional(),
+    claim: Claim.optional(),
+  }),
   z.object({ callId: z.string(), nonce: z.number().int().default(0), ok: z.literal(false), error: ErrorInfo }),
 ]);
 export type ResultItem = z.infer<typeof ResultItem>;

@@ -6,17 +6,21 @@
 
 import { randomUUID } from 'node:crypto';
 import {
+  type Claim,
   type ErrorInfo,
   LIMITS,
   type RequestItem,
   ResultBatch,
+  type ResultItem,
   subjects,
   TuttiError,
+  toErrorInfo,
   VERBS,
   type VerbName,
 } from '@tutti/contracts';
 import type { Bus } from './bus/port.ts';
 import type { Caller, CallOptions } from './caller-port.ts';
+import { createClaims, tooLarge } from './claims.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { createCoalescer, packJson } from './coalesce.ts';
 import type { Logger } from './log.ts';
@@ -41,10 +45,15 @@ interface Open {
   resendAt: number;
   waitMs: number;
   unanswered: boolean;
+  /** A large request is on its way into the object store, or a large result out of it. */
+  moving: boolean;
+  /** Claims that are taken away when the call has ended. */
+  claims: Claim[];
 }
 
 export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock): Caller {
   const open = new Map<string, Open>();
+  const claims = createClaims(bus, log);
   const prefix = `${bus.inbox}.call`;
   let nextBatch = 0;
   let nextNonce = 1;
@@ -57,7 +66,7 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
       const { service, verb } = VERBS[key as VerbName];
       const batch = (nextBatch++).toString(36);
       packJson(
-        entries.filter((entry) => open.get(entry.item.callId) === entry),
+        entries.filter((entry) => open.get(entry.item.callId) === entry && !entry.moving),
         (entry) => JSON.stringify(entry.item),
         bus.payloadBytesMax - ENVELOPE_BYTES,
         (joined) => `{"v":1,"items":[${joined}]}`,
@@ -65,14 +74,7 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
           for (const entry of sent) entry.batch = batch;
           bus.publish(subjects.request(service, verb), data, { reply: `${prefix}.${batch}` });
         },
-        ({ item }, size) =>
-          finish(item.callId, {
-            ok: false,
-            error: new TuttiError(
-              'payload_too_large',
-              `the request to ${service}.${verb} has ${size} bytes; the bus takes ${bus.payloadBytesMax}`,
-            ).toInfo(),
-          }),
+        (entry, size) => void byReference(entry, size),
       );
     },
     (error, verb) =>
@@ -96,9 +98,51 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
     }
   });
 
-  function settle(entry: Open, result: { ok: true; body?: unknown } | { ok: false; error: ErrorInfo }): void {
+  /** A request that no message holds. Its answer's time runs while it is being stored. */
+  async function byReference(entry: Open, size: number): Promise<void> {
+    const { callId, nonce, body } = entry.item;
+    const { service, verb } = VERBS[entry.verb];
+    if (size > LIMITS.payloadBytesMax)
+      return finish(callId, { ok: false, error: tooLarge(`the request to ${service}.${verb}`, size).toInfo() });
+    entry.moving = true;
+    try {
+      const claim = await claims.leave(`${callId}.${nonce}.request`, JSON.stringify(body));
+      entry.claims.push(claim);
+      entry.moving = false;
+      // It has ended or was given up meanwhile.
+      if (open.get(callId) !== entry) return dropClaims(entry);
+      entry.item = { ...entry.item, body: undefined, claim };
+      send(entry);
+    } catch (error) {
+      log.warn({ err: error, callId, verb: entry.verb }, 'a large request cannot be stored yet');
+      entry.moving = false;
+      later(entry);
+    }
+  }
+
+  function settle(entry: Open, result: ResultItem): void {
     if (!result.ok) return finish(entry.item.callId, result);
-    const parsed = VERBS[entry.verb].result.safeParse(result.body);
+    if (result.claim) return void fetched(entry, result.claim);
+    check(entry, result.body);
+  }
+
+  async function fetched(entry: Open, claim: Claim): Promise<void> {
+    if (entry.moving) return;
+    entry.moving = true;
+    entry.claims.push(claim);
+    const found = await claims.fetch(claim).then(
+      (body) => ({ body }),
+      (error) => ({ error: toErrorInfo(error) }),
+    );
+    const { callId } = entry.item;
+    // It has ended or was given up meanwhile; another asking may be under way under its id.
+    if (open.get(callId) !== entry) return dropClaims(entry);
+    if ('error' in found) finish(callId, { ok: false, error: found.error });
+    else check(entry, found.body);
+  }
+
+  function check(entry: Open, body: unknown): void {
+    const parsed = VERBS[entry.verb].result.safeParse(body);
     if (parsed.success) return finish(entry.item.callId, { ok: true, body: parsed.data as never });
     finish(entry.item.callId, {
       ok: false,
@@ -110,10 +154,15 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
     });
   }
 
+  function dropClaims(entry: Open): void {
+    for (const claim of entry.claims.splice(0)) claims.drop(claim);
+  }
+
   function finish(callId: string, outcome: Outcome): void {
     const entry = open.get(callId);
     if (!entry) return;
     open.delete(callId);
+    dropClaims(entry);
     try {
       entry.done(outcome);
     } catch (error) {
@@ -122,16 +171,19 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
   }
 
   function nobodyThere(batch: string): void {
-    const now = clock.monotonic();
     for (const entry of open.values()) {
       if (entry.batch !== batch || entry.resendAt !== 0) continue;
       entry.unanswered = true;
-      entry.resendAt = now + entry.waitMs;
-      entry.waitMs = Math.min(entry.waitMs * 2, NO_RESPONDER_WAIT_MAX_MS);
+      later(entry);
     }
   }
 
-  function check(): void {
+  function later(entry: Open): void {
+    entry.resendAt = clock.monotonic() + entry.waitMs;
+    entry.waitMs = Math.min(entry.waitMs * 2, NO_RESPONDER_WAIT_MAX_MS);
+  }
+
+  function sweepOpen(): void {
     const now = clock.monotonic();
     for (const entry of open.values()) {
       if (now >= entry.deadline) {
@@ -140,7 +192,10 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
           ? new TuttiError('unavailable', `no ${service} service answers ${verb}`)
           : new TuttiError('timeout', `${service}.${verb} did not answer in time`);
         finish(entry.item.callId, { ok: false, error: error.toInfo() });
-      } else if (entry.resendAt !== 0 ? now >= entry.resendAt : now - entry.lastHeard > LIMITS.silenceMs) {
+      } else if (
+        !entry.moving &&
+        (entry.resendAt !== 0 ? now >= entry.resendAt : now - entry.lastHeard > LIMITS.silenceMs)
+      ) {
         send(entry);
       }
     }
@@ -192,10 +247,12 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
         resendAt: 0,
         waitMs: NO_RESPONDER_WAIT_MS,
         unanswered: false,
+        moving: false,
+        claims: [],
       };
       open.set(options.callId, entry);
       outgoing.add(verb, entry);
-      sweep ??= clock.every(SWEEP_MS, check);
+      sweep ??= clock.every(SWEEP_MS, sweepOpen);
     },
     call(verb, body, options: CallOptions) {
       const callId = options.callId ?? `call_${randomUUID().replaceAll('-', '').slice(0, 26)}`;
@@ -215,8 +272,12 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
       });
     },
     forget(callId, cancel) {
+      const entry = open.get(callId);
+      if (!entry) return;
       if (cancel) caller.cancel(callId);
       open.delete(callId);
+      // Handed over, not given up: whoever asks next may be about to read it.
+      if (cancel) dropClaims(entry);
     },
     cancel(callId) {
       const entry = open.get(callId);

@@ -12,7 +12,7 @@ import {
 } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { Objm } from '@nats-io/obj';
-import { BLOBS, BUCKETS, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
+import { BLOBS, BUCKETS, CLAIMS, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
 import type { NatsBusInternals } from './bus/nats-bus.ts';
 import { type Bus, BusConflict } from './bus/port.ts';
 
@@ -41,6 +41,12 @@ export async function provision(bus: Bus, options: ProvisionOptions): Promise<nu
   }
   await ensureStore(bus, `OBJ_${BLOBS}`, () =>
     new Objm(jetstream(connection)).create(BLOBS, { replicas: options.replicas }),
+  );
+  await ensureStore(bus, `OBJ_${CLAIMS.name}`, () =>
+    new Objm(jetstream(connection)).create(CLAIMS.name, {
+      replicas: options.replicas,
+      ttl: CLAIMS.maxAgeMs * NANOS_PER_MS,
+    }),
   );
   return ensurePartitions(bus, options.partitions);
 }

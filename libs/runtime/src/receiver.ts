@@ -16,6 +16,7 @@ import {
 } from '@tutti/contracts';
 import { z } from 'zod';
 import type { Bus, BusMessage } from './bus/port.ts';
+import { createClaims, tooLarge } from './claims.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { createCoalescer, packJson } from './coalesce.ts';
 import type { Logger } from './log.ts';
@@ -47,6 +48,9 @@ export function createReceiver(options: {
 }): Receiver {
   const { bus, service, handlers, log, telemetry, clock = systemClock } = options;
   const active = new Map<string, Work>();
+  const claims = createClaims(bus, log);
+  /** Answers that are on their way into the object store. */
+  const leaving = new Set<Promise<void>>();
   let idle = () => {};
 
   const outgoing = createCoalescer<ResultItem>(
@@ -58,22 +62,7 @@ export function createReceiver(options: {
         bus.payloadBytesMax - ENVELOPE_BYTES,
         (joined) => `{"v":1,"results":[${joined}],"alive":[]}`,
         (data) => bus.publish(reply, data),
-        (result, size) => {
-          const error = new TuttiError(
-            'payload_too_large',
-            `the answer of ${service} has ${size} bytes; the bus takes ${bus.payloadBytesMax}`,
-          ).toInfo();
-          bus.publish(
-            reply,
-            new TextEncoder().encode(
-              JSON.stringify({
-                v: 1,
-                results: [{ callId: result.callId, nonce: result.nonce, ok: false, error }],
-                alive: [],
-              }),
-            ),
-          );
-        },
+        (result, size) => byReference(reply, result, size),
       );
     },
     (error, reply) =>
@@ -97,8 +86,7 @@ export function createReceiver(options: {
     const same = active.get(key);
     // The same work, asked again. With another body (an approval was added) it is other work under the same id.
     // Work that was told to stop may never do so: it is not waited for.
-    if (same && !same.aborted && JSON.stringify(same.item.body) === JSON.stringify(item.body))
-      return void same.replies.set(reply, item.nonce);
+    if (same && !same.aborted && isSame(same.item, item)) return void same.replies.set(reply, item.nonce);
     if (item.deadlineAt <= clock.now())
       return refuse(item, reply, new TuttiError('timeout', 'the request came after its deadline').toInfo());
     if (active.size >= options.inFlightMax) {
@@ -128,7 +116,12 @@ export function createReceiver(options: {
     sweep ??= clock.every(DEADLINE_SWEEP_MS, endLate);
     const handler = handlers[verb] as (body: unknown, context: RequestContext) => Promise<unknown>;
     // Its result is put through its schema by whoever asked.
-    work.run(() => handler(VERBS[verb].body.parse(item.body), work));
+    const { claim } = item;
+    work.run(
+      claim
+        ? async () => handler(VERBS[verb].body.parse(await claims.fetch(claim)), work)
+        : () => handler(VERBS[verb].body.parse(item.body), work),
+    );
   }
 
   function answer(verb: VerbName, work: Work, outcome: Outcome, thrown: unknown): void {
@@ -136,6 +129,25 @@ export function createReceiver(options: {
     if (!outcome.ok && outcome.error.code === 'internal')
       log.error({ err: thrown, verb, callId, run }, 'a request failed');
     for (const [reply, nonce] of work.replies) outgoing.add(reply, { callId, nonce, ...outcome });
+  }
+
+  /** An answer that no message holds. */
+  function byReference(reply: string, result: ResultItem, size: number): void {
+    const { callId, nonce } = result;
+    const instead = (error: TuttiError) => outgoing.add(reply, { callId, nonce, ok: false, error: error.toInfo() });
+    if (!result.ok) {
+      const { code, retryable, retryAfterMs } = result.error;
+      return instead(
+        new TuttiError(code, `an error of ${size} bytes, too large to be sent`, { retryable, retryAfterMs }),
+      );
+    }
+    if (size > LIMITS.payloadBytesMax) return instead(tooLarge(`the answer of ${service}`, size));
+    const left = claims
+      .leave(`${callId}.${nonce}.result`, JSON.stringify(result.body))
+      .then((claim) => outgoing.add(reply, { callId, nonce, ok: true, body: undefined, claim }))
+      .catch((cause) => instead(new TuttiError('unavailable', 'a large answer cannot be stored right now', { cause })))
+      .finally(() => leaving.delete(left));
+    leaving.add(left);
   }
 
   function refuse(item: RequestItem, reply: string, error: ErrorInfo): void {
@@ -183,24 +195,34 @@ export function createReceiver(options: {
     async drain(timeoutMs) {
       for (const subscription of subscriptions) subscription.stop();
       if (active.size > 0) {
-        let timer: { stop(): void } | undefined;
-        await Promise.race([
-          new Promise<void>((resolve) => {
-            idle = resolve;
-          }),
-          new Promise<void>((resolve) => {
-            timer = clock.after(timeoutMs, resolve);
-          }),
-        ]);
-        timer?.stop();
+        const ended = new Promise<void>((resolve) => {
+          idle = resolve;
+        });
+        await withinMs(clock, ended, timeoutMs);
         for (const work of active.values()) work.abort(new TuttiError('unavailable', 'the service is stopping'));
       }
+      outgoing.flush();
+      await withinMs(clock, Promise.all(leaving), timeoutMs);
       outgoing.flush();
       cancels.stop();
       heartbeat.stop();
       sweep?.stop();
     },
   };
+}
+
+/** Resolves when `work` has or the time is over. */
+async function withinMs(clock: Clock, work: Promise<unknown>, ms: number): Promise<void> {
+  let timer: { stop(): void } | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = clock.after(ms, resolve);
+  });
+  await Promise.race([work, late]);
+  timer?.stop();
+}
+
+function isSame(one: RequestItem, other: RequestItem): boolean {
+  return one.claim?.hash === other.claim?.hash && JSON.stringify(one.body) === JSON.stringify(other.body);
 }
 
 function spanOf(service: string, verb: VerbName) {

@@ -17,14 +17,14 @@ export interface TestNats {
   stop(): Promise<void>;
 }
 
-export async function startTestNats(): Promise<TestNats> {
+export async function startTestNats(options: { maxPayloadBytes?: number } = {}): Promise<TestNats> {
   const { path } = await locateNatsServer({
     cacheDir,
     env: process.env,
     log: (line) => process.stderr.write(`${line}\n`),
   });
   const dataDir = mkdtempSync(join(tmpdir(), 'tutti-test-'));
-  const server = await startNatsServer({ path, dataDir, log: () => {} });
+  const server = await startNatsServer({ path, dataDir, log: () => {}, ...options });
   return {
     url: server.url,
     dataDir,
