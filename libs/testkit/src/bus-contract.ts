@@ -149,6 +149,30 @@ export function busContract(name: string, start: () => Promise<BusFixture>): voi
       expect((await bus.last(STREAMS.log.name, subject))?.sequence).toBe(sequences[2]);
     });
 
+    test('a message is found at its position until it is removed, on its own', async () => {
+      const subject = subjects.parked(204);
+      const first = await bus.append(subject, bytes('1'));
+      const second = await bus.append(subject, bytes('2'));
+      const found = await other.message(STREAMS.parked.name, first);
+      expect(found && [found.subject, found.sequence, text(found.data)]).toEqual([subject, first, '1']);
+      await other.remove(STREAMS.parked.name, first);
+      await other.remove(STREAMS.parked.name, first);
+      expect(await bus.message(STREAMS.parked.name, first)).toBeNull();
+      expect((await bus.message(STREAMS.parked.name, second))?.sequence).toBe(second);
+      expect(await bus.message(STREAMS.parked.name, second + 1_000)).toBeNull();
+    });
+
+    test('a subject that was purged to its end is expected to be empty', async () => {
+      const subject = subjects.log(205);
+      const first = await bus.append(subject, bytes('1'));
+      await bus.purge(STREAMS.log.name, subject, first + 1);
+      await expect(bus.append(subject, bytes('2'), { expectedLastSubjectSequence: first })).rejects.toBeInstanceOf(
+        BusConflict,
+      );
+      const second = await bus.append(subject, bytes('2'), { expectedLastSubjectSequence: 0 });
+      expect(second).toBeGreaterThan(first);
+    });
+
     test('a schedule delivers its message when it is due', async () => {
       const target = subjects.inbound(254, 't', 's', 'r');
       await bus.append(subjects.timer(254, 'one'), bytes('due'), {
