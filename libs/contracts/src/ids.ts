@@ -3,7 +3,7 @@
  * Invariant: the last 16 bits of a run's and of an approval's id repeat those of its session, so that any of the
  * three leads to the same partition with no look-up.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { z } from 'zod';
 
 const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
@@ -20,14 +20,19 @@ export const Name = z
   .string()
   .regex(/^[a-z0-9][a-z0-9_-]{0,62}$/, 'must be 1 to 63 characters of a-z, 0-9, "_" and "-"');
 
-/** 16 bytes to 26 characters of Crockford base32, as TypeID has it. */
+/** 16 bytes to 26 characters of Crockford base32, as TypeID has it: 3 bits, then 25 times 5. */
 export function encodeId(prefix: string, bytes: Uint8Array): string {
-  let value = 0n;
-  for (const byte of bytes) value = (value << 8n) | BigInt(byte);
-  let out = '';
-  for (let i = 0; i < 26; i++) {
-    out = ALPHABET[Number(value & 31n)] + out;
-    value >>= 5n;
+  let out = ALPHABET[bytes[0]! >> 5]!;
+  let held = bytes[0]! & 31;
+  let bits = 5;
+  for (let i = 1; i <= 16; i++) {
+    while (bits >= 5) {
+      bits -= 5;
+      out += ALPHABET[(held >> bits) & 31];
+    }
+    if (i === 16) break;
+    held = ((held & ((1 << bits) - 1)) << 8) | bytes[i]!;
+    bits += 8;
   }
   return `${prefix}_${out}`;
 }
@@ -79,7 +84,7 @@ export function sessionIdFor(tenant: string, name: string): string {
 }
 
 function digest(text: string): Uint8Array {
-  const bytes = new Uint8Array(createHash('sha256').update(text).digest().subarray(0, 16));
+  const bytes: Uint8Array = hash('sha256', text, 'buffer').subarray(0, 16);
   bytes[6] = (bytes[6]! & 0x0f) | 0x80;
   bytes[8] = (bytes[8]! & 0x3f) | 0x80;
   return bytes;
@@ -107,7 +112,7 @@ export function derivedRunId(session: string, run: string, key: string): string 
 }
 /** Content address of anything that is plain data: SHA-256 over canonical JSON (keys sorted), as hex. */
 export function contentHash(value: unknown): string {
-  return createHash('sha256').update(canonicalJson(value)).digest('hex');
+  return hash('sha256', canonicalJson(value), 'hex');
 }
 /** JSON with object keys sorted and `undefined` left out, so that equal data is equal text. */
 export function canonicalJson(value: unknown): string {
