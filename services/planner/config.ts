@@ -41,6 +41,9 @@ export const PLANNER_LIMITS = {
   /** Entries of active and lately ended runs that the owner keeps for readers: per run, and of a partition. */
   entriesKeptMax: 1_000,
   partitionEntriesKeptMax: 50_000,
+  /** What watchers are told of a run waits so long for more of it, but never its end; and how much may wait. */
+  liveDelayMs: 10,
+  liveCharsMax: 100_000,
   letterRetryMs: 200,
   letterRetryMaxMs: 5_000,
   /** Between two tries of what a round needs from elsewhere: bundles, parked states, forks. */

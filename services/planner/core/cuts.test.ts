@@ -62,15 +62,19 @@ function decide(
       decider.delivered.length,
     ];
     decider.take(input);
+    const added = decider.entries.slice(entries);
     return {
       input,
       readUpTo: state.readUpTo,
-      entries: decider.entries.slice(entries),
+      entries: added,
+      json: added.map((entry) => JSON.stringify(entry)),
       partition: decider.partitionEntries.slice(partition),
       delivered: decider.delivered.slice(delivered),
     };
   });
-  return { decider, batches: toBatches(decided, { v: 1, epoch: 1, owner: 'o', at: 1, readUpTo }, payload) };
+  const packed = toBatches(decided, { v: 1, epoch: 1, owner: 'o', at: 1, readUpTo }, payload);
+  for (const { batch, json } of packed) expect(json).toEqual(batch.entries.map((entry) => JSON.stringify(entry)));
+  return { decider, batches: packed.map(({ batch }) => batch) };
 }
 const completion = (content: string) => ({
   message: { role: 'assistant', content },

@@ -20,7 +20,7 @@ export interface StepCall {
 export type StepDone = (outcome: { ok: true; body: unknown } | { ok: false; error: ErrorInfo }) => void;
 
 export interface Dispatch {
-  /** Throws when the request does not fit its schema: then nothing was sent. */
+  /** Throws when the call is under way already. A request that does not fit its schema is answered so by the worker. */
   send(request: StepRequest, call: StepCall, done: StepDone): void;
   /** Nobody here waits for it any more; the workers go on (the next owner asks for the same call). */
   forget(callId: string): void;

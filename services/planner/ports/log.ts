@@ -17,7 +17,8 @@ export interface Opened {
 export interface PartitionLog {
   /** Rejects with `NewerFormat` when a later version wrote what this one cannot read. */
   open(): Promise<Opened>;
-  append(batch: LogBatch, lastSequence: number): Promise<number>;
+  /** `entries`: the JSON of the batch's entries, where it is at hand. */
+  append(batch: LogBatch, lastSequence: number, entries?: string[]): Promise<number>;
   /** Writes the state as of `sequence`, in slices: the state may go on changing meanwhile. */
   checkpoint(state: PartitionState, sequence: number): Promise<void>;
   /** Stores the states of parked runs in one message; resolves with its position. */

@@ -12,6 +12,14 @@ export interface Decided {
   delivered: string[];
   partition: PartitionEntry[];
   entries: RunEntry[];
+  /** The entries' JSON: they are written, measured and told to watchers, and serialised once. */
+  json: string[];
+}
+
+export interface PackedBatch {
+  batch: LogBatch;
+  /** Of its entries. */
+  json: string[];
 }
 
 /**
@@ -22,15 +30,15 @@ export function toBatches(
   decided: Decided[],
   head: { v: 1; format?: number; epoch: number; owner: string; at: number; readUpTo: number },
   payloadBytesMax: number,
-): LogBatch[] {
+): PackedBatch[] {
   const limit = payloadBytesMax - ENVELOPE_BYTES;
-  const batches: LogBatch[] = [];
-  let current: LogBatch | undefined;
+  const batches: PackedBatch[] = [];
+  let current: PackedBatch | undefined;
   let size = 0;
   for (const one of decided) {
     if (one.entries.length === 0 && one.partition.length === 0 && one.delivered.length === 0) {
       // Nothing came of it: how far it was read goes along with whatever is written next.
-      if (current) current.readUpTo = one.readUpTo;
+      if (current) current.batch.readUpTo = one.readUpTo;
       continue;
     }
     const bytes = sizeOf(one);
@@ -38,22 +46,25 @@ export function toBatches(
       throw new PoisonedInput(one.input, new Error(`it leads to ${bytes} bytes of entries; a message holds ${limit}`));
     }
     if (!current || size + bytes > limit) {
-      current = { ...head, delivered: [], partition: [], entries: [] };
+      current = { batch: { ...head, delivered: [], partition: [], entries: [] }, json: [] };
       batches.push(current);
       size = 0;
     }
-    current.readUpTo = one.readUpTo;
-    current.delivered.push(...one.delivered);
-    current.partition.push(...one.partition);
-    current.entries.push(...one.entries);
+    current.batch.readUpTo = one.readUpTo;
+    current.batch.delivered.push(...one.delivered);
+    current.batch.partition.push(...one.partition);
+    current.batch.entries.push(...one.entries);
+    current.json.push(...one.json);
     size += bytes;
   }
   return batches;
 }
 
 /** UTF-8 has at most three bytes for a UTF-16 unit: counting exactly is only worth it for what is large. */
-function sizeOf({ entries, partition, delivered }: Decided): number {
-  const json = JSON.stringify([entries, partition, delivered]);
-  return json.length * 3 < EXACT_ABOVE_BYTES ? json.length * 3 : Buffer.byteLength(json);
+function sizeOf({ json, partition, delivered }: Decided): number {
+  const rest = partition.length + delivered.length > 0 ? JSON.stringify([partition, delivered]) : '';
+  const units = json.reduce((sum, piece) => sum + piece.length + 1, rest.length);
+  if (units * 3 < EXACT_ABOVE_BYTES) return units * 3;
+  return json.reduce((sum, piece) => sum + Buffer.byteLength(piece) + 1, Buffer.byteLength(rest));
 }
 const EXACT_ABOVE_BYTES = 65_536;

@@ -81,8 +81,8 @@ export class LogStore implements PartitionLog {
     return { state, lastSequence, replayed };
   }
 
-  append(batch: LogBatch, lastSequence: number): Promise<number> {
-    const data = bytes.encode(JSON.stringify(batch));
+  append(batch: LogBatch, lastSequence: number, entries?: string[]): Promise<number> {
+    const data = bytes.encode(entries ? withEntries(batch, entries) : JSON.stringify(batch));
     this.#retention?.wrote(data.length);
     return this.#bus.append(subjects.log(this.#partition), data, { expectedLastSubjectSequence: lastSequence });
   }
@@ -106,4 +106,8 @@ export class LogStore implements PartitionLog {
   unpark(sequence: number): Promise<void> {
     return this.#bus.remove(STREAMS.parked.name, sequence);
   }
+}
+
+function withEntries({ entries: _same, ...head }: LogBatch, entries: string[]): string {
+  return `${JSON.stringify(head).slice(0, -1)},"entries":[${entries.join(',')}]}`;
 }

@@ -8,6 +8,7 @@ import {
   LOG_FORMAT,
   type LogBatch,
   type PartitionLoad,
+  type RunEntry,
   type ScheduleTiming,
   STREAMS,
   subjects,
@@ -33,10 +34,10 @@ import { isActive, type Letter, type PartitionState } from '../core/state.ts';
 import type { Dispatch } from '../ports/dispatch.ts';
 import type { PartitionLog } from '../ports/log.ts';
 import { answer } from './answers.ts';
-import { type Decided, toBatches } from './batches.ts';
+import { type Decided, type PackedBatch, toBatches } from './batches.ts';
 import { EntryCache } from './entry-cache.ts';
 import { Intake } from './intake.ts';
-import { publishLive } from './live.ts';
+import { Live } from './live.ts';
 import { Parking } from './parking.ts';
 import { deliver } from './post.ts';
 import { keyOf, type Suspects } from './suspects.ts';
@@ -66,6 +67,7 @@ export class PartitionOwner {
   readonly #context: ServiceContext<PlannerConfig>;
   readonly #intake: Intake;
   readonly #parking: Parking;
+  readonly #live: Live;
   #state!: PartitionState;
   #lastSequence = 0;
   #entriesSinceCheckpoint = 0;
@@ -90,6 +92,7 @@ export class PartitionOwner {
     this.#options = options;
     this.#context = options.context;
     this.#store = options.store;
+    this.#live = new Live(options.context);
     this.#intake = new Intake(options.context, options.partition, () => this.#closed);
     this.#parking = new Parking({
       store: options.store,
@@ -122,9 +125,8 @@ export class PartitionOwner {
       this.#cache.clear();
       for (const entry of opened.replayed) this.#cache.add(entry);
       try {
-        await this.#append([
-          { ...this.#head(), epoch: ++this.#state.epoch, delivered: [], partition: [], entries: [] },
-        ]);
+        const batch = { ...this.#head(), epoch: ++this.#state.epoch, delivered: [], partition: [], entries: [] };
+        await this.#append([{ batch, json: [] }]);
         break;
       } catch (error) {
         // Somebody wrote after we had read: read what they wrote and try again.
@@ -274,7 +276,10 @@ export class PartitionOwner {
     const batches = toBatches(decided, { ...head, at: decider.now }, this.#context.bus.payloadBytesMax);
     if (batches.length > 0) await this.#append(batches);
     if (this.#closed) return;
-    this.#emit(decider);
+    this.#emit(
+      decider,
+      decided.flatMap(({ json }) => json),
+    );
     this.#parking.remove(parkedIn, this.#state);
     this.#maybeCheckpoint(decider.entries.length + decider.partitionEntries.length);
     this.#setAlarm();
@@ -298,28 +303,34 @@ export class PartitionOwner {
     return inputs.map((input) => {
       const { entries, partitionEntries, delivered } = decider;
       const before = [entries.length, partitionEntries.length, delivered.length] as const;
+      let added: RunEntry[];
+      let json: string[];
       try {
         decider.take(input);
+        added = entries.slice(before[0]);
+        json = added.map((entry) => JSON.stringify(entry));
       } catch (error) {
         throw new PoisonedInput(input, error);
       }
       return {
         input,
         readUpTo: this.#state.readUpTo,
-        entries: entries.slice(before[0]),
+        entries: added,
+        json,
         partition: partitionEntries.slice(before[1]),
         delivered: delivered.slice(before[2]),
       };
     });
   }
 
-  async #append(batches: LogBatch[]): Promise<void> {
-    for (const batch of batches) this.#lastSequence = await this.#store.append(batch, this.#lastSequence);
+  async #append(batches: PackedBatch[]): Promise<void> {
+    for (const { batch, json } of batches)
+      this.#lastSequence = await this.#store.append(batch, this.#lastSequence, json);
   }
 
-  #emit(decider: Decider): void {
+  #emit(decider: Decider, json: string[]): void {
     for (const entry of decider.entries) this.#cache.add(entry);
-    publishLive(this.#context.bus, this.#state, decider.entries);
+    this.#live.tell(this.#state, decider.entries, json);
     traceEntries(this.#context.telemetry, this.#state, decider.entries);
     for (const callId of decider.forgotten) this.#giveUp(callId);
     for (const { run, callId } of decider.toSend) this.#sendStep(run, callId);
@@ -445,6 +456,7 @@ export class PartitionOwner {
     this.#closed = true;
     for (const stop of this.#stops) stop();
     this.#follower?.stop();
+    this.#live.flush();
     this.#room?.();
     // Not cancelled: the next owner asks for the same calls and gets their results.
     for (const callId of this.#sent) this.#options.dispatch.forget(callId);

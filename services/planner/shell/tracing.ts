@@ -2,13 +2,13 @@
  * The planner's spans. A run's span id is a function of the run's id, so that every step can name it as its parent while
  * it is still open, and whoever owns the run at its end writes it, with the times from the log. No span is held open.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { RunEntry } from '@tutti/contracts';
 import { formatTraceparent, parseTraceparent, type Telemetry } from '@tutti/runtime';
 import { isEnded, type PartitionState, type RunState } from '../core/state.ts';
 
 function spanIdOf(run: string): string {
-  return createHash('sha256').update(`span\n${run}`).digest('hex').slice(0, 16);
+  return hash('sha256', `span\n${run}`, 'hex').slice(0, 16);
 }
 
 /** The trace context of the run's own span; undefined when the run is not traced. */
