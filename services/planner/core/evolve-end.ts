@@ -10,6 +10,7 @@ import {
   isActive,
   type PartitionState,
   type RunState,
+  record,
   STATE_LIMITS,
   sessionKey,
 } from './state.ts';
@@ -21,7 +22,7 @@ export function cancelling(state: PartitionState, run: RunState, entry: Entry<'r
     if (step.step.kind === 'execute') setBounded(state.late, step.callId, { run: run.id, tool: step.step.call.name });
   }
   forgetDue(state, run);
-  run.open = {};
+  run.open = record();
   run.held = {};
   run.sleeping = {};
   run.questions = {};

@@ -297,7 +297,7 @@ export function activeRun(
     waitedMs: 0,
     waitingSince: null,
     strategy: begun.strategy,
-    open: {},
+    open: record(),
     held: {},
     sleeping: {},
     questions: {},
@@ -331,6 +331,14 @@ export function isEnded(run: RunState): run is EndedRun {
 }
 export function isActive(run: RunState): run is ActiveRun {
   return run.status === 'running' || run.status === 'waiting';
+}
+
+/**
+ * An empty record for keys that are never the same twice. One with a prototype would get a hidden class for each key that
+ * it was ever given, which takes time and memory.
+ */
+export function record<T>(): Record<string, T> {
+  return Object.create(null);
 }
 
 /** Whether a record has no own keys, without making a list of them. */

@@ -1,8 +1,17 @@
-/** The entries that readers may ask the owner for: the newest, as far as it has seen them itself. Bounded as a whole and per run. */
+/**
+ * The entries that readers may ask the owner for: the newest, as far as it has seen them itself. Bounded as a whole and
+ * per run. Kept as JSON: many objects that live for a while are what a garbage collector likes least.
+ */
 import type { RunEntry } from '@tutti/contracts';
 
+interface Kept {
+  /** Version of the first one; the others follow it without a gap. */
+  first: number;
+  json: string[];
+}
+
 export class EntryCache {
-  readonly #byRun = new Map<string, RunEntry[]>();
+  readonly #byRun = new Map<string, Kept>();
   readonly #perRunMax: number;
   readonly #entriesMax: number;
   #size = 0;
@@ -12,19 +21,20 @@ export class EntryCache {
     this.#entriesMax = entriesMax;
   }
 
-  add(entry: RunEntry): void {
-    const entries = this.#byRun.get(entry.run);
+  add({ run, n }: RunEntry, json: string): void {
+    const kept = this.#byRun.get(run);
     this.#size++;
-    if (!entries) this.#byRun.set(entry.run, [entry]);
-    else if (entries.push(entry) > this.#perRunMax) {
-      entries.shift();
+    if (!kept) this.#byRun.set(run, { first: n, json: [json] });
+    else if (kept.json.push(json) > this.#perRunMax) {
+      kept.json.shift();
+      kept.first++;
       this.#size--;
     }
     // The runs that began first go first; whoever asks for them is told to ask memory.
     while (this.#size > this.#entriesMax) {
       const [oldest, dropped] = this.#byRun.entries().next().value!;
       this.#byRun.delete(oldest);
-      this.#size -= dropped.length;
+      this.#size -= dropped.json.length;
     }
   }
 
@@ -35,8 +45,9 @@ export class EntryCache {
 
   /** `complete` is false when entries between `after` and the first one here are missing. */
   after(run: string, after: number): { entries: RunEntry[]; complete: boolean } {
-    const entries = this.#byRun.get(run) ?? [];
-    const first = entries[0]?.n ?? Number.POSITIVE_INFINITY;
-    return { entries: entries.filter((entry) => entry.n > after), complete: first <= after + 1 };
+    const kept = this.#byRun.get(run);
+    if (!kept) return { entries: [], complete: false };
+    const wanted = kept.json.slice(Math.max(0, after + 1 - kept.first));
+    return { entries: wanted.map((json) => JSON.parse(json) as RunEntry), complete: kept.first <= after + 1 };
   }
 }

@@ -123,7 +123,7 @@ export class PartitionOwner {
       this.#lastSequence = opened.lastSequence;
       this.#entriesSinceCheckpoint = opened.replayed.length;
       this.#cache.clear();
-      for (const entry of opened.replayed) this.#cache.add(entry);
+      for (const entry of opened.replayed) this.#cache.add(entry, JSON.stringify(entry));
       try {
         const batch = { ...this.#head(), epoch: ++this.#state.epoch, delivered: [], partition: [], entries: [] };
         await this.#append([{ batch, json: [] }]);
@@ -329,7 +329,7 @@ export class PartitionOwner {
   }
 
   #emit(decider: Decider, json: string[]): void {
-    for (const entry of decider.entries) this.#cache.add(entry);
+    for (const [index, entry] of decider.entries.entries()) this.#cache.add(entry, json[index]!);
     this.#live.tell(this.#state, decider.entries, json);
     traceEntries(this.#context.telemetry, this.#state, decider.entries);
     for (const callId of decider.forgotten) this.#giveUp(callId);

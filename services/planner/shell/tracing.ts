@@ -11,10 +11,17 @@ function spanIdOf(run: string): string {
   return hash('sha256', `span\n${run}`, 'hex').slice(0, 16);
 }
 
-/** The trace context of the run's own span; undefined when the run is not traced. */
+const traceparents = new WeakMap<RunState['start'], string>();
+
+/** The trace context of the run's own span; undefined when the run is not traced. Asked for at every step. */
 export function runTraceparent(run: Pick<RunState, 'id' | 'start'>): string | undefined {
+  const known = traceparents.get(run.start);
+  if (known) return known;
   const parent = parseTraceparent(run.start.traceparent);
-  return parent && formatTraceparent(parent.traceId, spanIdOf(run.id));
+  if (!parent) return;
+  const traceparent = formatTraceparent(parent.traceId, spanIdOf(run.id));
+  traceparents.set(run.start, traceparent);
+  return traceparent;
 }
 
 /** A child's span hangs below its parent run's. */
