@@ -4,6 +4,10 @@ import { join } from 'node:path';
 
 const BENCHMARKS: Record<string, { file: string; about: string }> = {
   engine: { file: 'engine/main.ts', about: 'runs a second and latency of the whole run engine, beside peers from npm' },
+  sessions: {
+    file: 'engine/sessions.ts',
+    about: 'ten thousand sessions that wait on a slow model: memory, and that all of them end',
+  },
   retriever: { file: 'retriever.ts', about: 'indexing and searching, beside FTS5 and a naive scan' },
 };
 

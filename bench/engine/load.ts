@@ -14,6 +14,23 @@ export interface LoadOrder {
   warmUpMs: number;
   measureMs: number;
 }
+/** So many sessions, each with one run; all are started as fast as the bus takes them. */
+export interface SessionsOrder {
+  type: 'sessions';
+  count: number;
+  /** A run that has not ended by then is lost. */
+  lostMs: number;
+}
+export interface SessionsResult {
+  ended: number;
+  failed: number;
+  asked: number;
+  /** From the first start to the last acknowledged one. */
+  startedMs: number;
+  elapsedMs: number;
+  p50Ms: number;
+  maxMs: number;
+}
 export interface LoadResult {
   runs: number;
   failed: number;
@@ -26,10 +43,13 @@ export interface LoadResult {
 }
 
 const SWEEP_MS = 500;
-/** A run without a word for this long is asked of its owner. */
-const SILENCE_MS = 2_000;
-/** Whoever has no end by then is lost: the benchmark fails. */
-const LOST_MS = 60_000;
+const ASK_TIMEOUT_MS = 2_000;
+/** A run without a word for this long is asked of its owner … */
+let silenceMs = 2_000;
+/** … and one without an end by then is lost: the benchmark fails. */
+let lostMs = 60_000;
+const STARTS_AT_ONCE = 500;
+const PROGRESS_MS = 500;
 const COMPLETED = Buffer.from('"run.completed"');
 const FAILED = Buffer.from('"run.failed"');
 const bytes = new TextEncoder();
@@ -69,11 +89,11 @@ function end(run: string, ok: boolean): void {
 setInterval(() => {
   const now = performance.now();
   for (const [run, entry] of going) {
-    if (now - entry.startedAt > LOST_MS) {
+    if (now - entry.startedAt > lostMs) {
       log.error({ run }, 'a run does not end');
       process.exit(1);
     }
-    if (now - Math.max(entry.startedAt, entry.askedAt) < SILENCE_MS) continue;
+    if (now - Math.max(entry.startedAt, entry.askedAt) < silenceMs) continue;
     entry.askedAt = now;
     void askOwner(run, entry.session).catch(() => {});
   }
@@ -81,7 +101,7 @@ setInterval(() => {
 
 async function askOwner(run: string, session: string): Promise<void> {
   const question = bytes.encode(JSON.stringify({ op: 'run', run }));
-  const reply = await bus.request(subjects.owner(partitionOf(session, partitions)), question, SILENCE_MS);
+  const reply = await bus.request(subjects.owner(partitionOf(session, partitions)), question, ASK_TIMEOUT_MS);
   const answer = JSON.parse(text.decode(reply)) as OwnerReply;
   if (answer.op !== 'run' || !answer.run.endedAt || !going.has(run)) return;
   asked++;
@@ -109,7 +129,7 @@ function startMessage(run: string, session: string): Uint8Array {
 const randomHex = (count: number) => randomBytes(count).toString('hex');
 
 /** One run, from before its start is published until its end is seen. Resolves with its milliseconds, or null: it failed. */
-async function run(onBus: Bus): Promise<number | null> {
+async function run(onBus: Bus, accepted: () => void = () => {}): Promise<number | null> {
   const session = newSessionId();
   const id = newRunId(session);
   const startedAt = performance.now();
@@ -118,6 +138,7 @@ async function run(onBus: Bus): Promise<number | null> {
   });
   const subject = subjects.inbound(partitionOf(session, partitions), TENANT, session, id);
   await onBus.append(subject, startMessage(id, session));
+  accepted();
   return (await ended) ? performance.now() - startedAt : null;
 }
 
@@ -160,8 +181,46 @@ async function load({ concurrency, warmUpMs, measureMs }: LoadOrder): Promise<Lo
   };
 }
 
-process.on('message', (order: LoadOrder) => {
-  void load(order).then((result) => process.send?.({ type: 'result', ...result }));
+async function sessions({ count, lostMs: limit }: SessionsOrder): Promise<SessionsResult> {
+  lostMs = limit;
+  // They wait for their model for longer than others take in all.
+  silenceMs = limit / 4;
+  const times: number[] = [];
+  let started = 0;
+  let failed = 0;
+  const progress = setInterval(
+    () => process.send?.({ type: 'progress', started, ended: times.length + failed }),
+    PROGRESS_MS,
+  );
+  const startedAt = performance.now();
+  let startedMs = 0;
+  const runs: Promise<void>[] = [];
+  let next = 0;
+  const starter = async () => {
+    while (next++ < count) {
+      await new Promise<void>((accepted) => {
+        const ended = run(bus, accepted).then((ms) => {
+          if (ms === null) failed++;
+          else times.push(ms);
+        });
+        runs.push(ended);
+      });
+      started++;
+      startedMs = performance.now() - startedAt;
+    }
+  };
+  await Promise.all(Array.from({ length: STARTS_AT_ONCE }, starter));
+  await Promise.all(runs);
+  clearInterval(progress);
+  times.sort((a, b) => a - b);
+  const elapsedMs = performance.now() - startedAt;
+  const [p50Ms, maxMs] = [percentile(times, 0.5), times.at(-1) ?? 0];
+  return { ended: times.length, failed, asked, startedMs, elapsedMs, p50Ms, maxMs };
+}
+
+process.on('message', (order: LoadOrder | SessionsOrder) => {
+  const work = order.type === 'load' ? load(order) : sessions(order);
+  void work.then((result) => process.send?.({ type: 'result', ...result }));
 });
 process.once('SIGTERM', async () => {
   await bus.close();
