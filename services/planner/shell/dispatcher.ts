@@ -1,7 +1,8 @@
 /**
  * Dispatch over the bus. A window per verb bounds what is under way: it shrinks when workers say that they are busy and
  * grows with every answer (additive increase, multiplicative decrease: Chiu and Jain 1989), so that ten thousand waiting
- * calls are held here and not sent again and again. Held calls go out in the order in which they came.
+ * calls are held here and not sent again and again. Answers that take a minute bring little news: a window that was full
+ * for a while without a word of being busy is tried wider. Held calls go out in the order in which they came.
  */
 import type { VerbName } from '@tutti/contracts';
 import type { Caller, Clock } from '@tutti/runtime';
@@ -17,6 +18,10 @@ export const DISPATCH_LIMITS = {
   /** A window shrinks at most this often: one burst of refusals is one piece of news. */
   shrinkEveryMs: 100,
   busyWaitMs: 100,
+  /** A window that calls wait for, and that nobody refused anything of for this long, … */
+  widenEveryMs: 1_000,
+  /** … becomes so much wider. */
+  widen: 1.5,
 } as const;
 
 interface Held {
@@ -33,6 +38,8 @@ interface Lane {
   /** Nothing is sent before this (monotonic ms). */
   quietUntil: number;
   timer: { stop(): void } | undefined;
+  /** Runs while calls are held because the window is full. */
+  widening: { stop(): void } | undefined;
 }
 
 export class Dispatcher implements Dispatch {
@@ -76,6 +83,7 @@ export class Dispatcher implements Dispatch {
         shrunkAt: Number.NEGATIVE_INFINITY,
         quietUntil: 0,
         timer: undefined,
+        widening: undefined,
       };
       this.#lanes.set(verb, lane);
     }
@@ -146,6 +154,16 @@ export class Dispatcher implements Dispatch {
         next.done({ ok: false, error: { code: 'internal', message, retryable: false } });
       }
     }
+    if (lane.quietUntil === 0 && lane.held.size > 0)
+      lane.widening ??= this.#clock.after(DISPATCH_LIMITS.widenEveryMs, () => this.#widen(verb, lane));
+  }
+
+  #widen(verb: VerbName, lane: Lane): void {
+    lane.widening = undefined;
+    const quietForMs = this.#clock.monotonic() - lane.shrunkAt;
+    if (lane.held.size > 0 && lane.inFlight >= lane.window && quietForMs >= DISPATCH_LIMITS.widenEveryMs)
+      lane.window = Math.min(Math.ceil(lane.window * DISPATCH_LIMITS.widen), DISPATCH_LIMITS.windowMax);
+    this.#drain(verb, lane);
   }
 
   #unhold(callId: string): boolean {
