@@ -86,6 +86,20 @@ test('projects what was in the log before it was ready, and what comes then, fro
   expect(await caller.call('read', { op: 'runs' }, stranger)).toEqual({ op: 'runs', runs: [] });
 });
 
+test('projects logs that lie in several streams, each from where it was', async () => {
+  const env = { TUTTI_PARTITIONS: '4', TUTTI_LOG_STREAMS: '3' };
+  const first = await start(env);
+  const runs = [0, 1, 2, 3].map((partition) => travelRun({ startAt: partition }));
+  for (const [partition, { entries }] of runs.entries()) await append(batchOf(entries.slice(0, 5)), partition);
+  await until('all runs', async () => (await Promise.all(runs.map(({ run }) => readRun(run)))).every(Boolean));
+  await first.stop();
+  for (const [partition, { entries }] of runs.entries()) await append(batchOf(entries.slice(5)), partition);
+  await start(env);
+  for (const { run } of runs) expect(await readRun(run)).toMatchObject({ status: 'completed', version: 10 });
+  // Nothing was read again and found in the wrong place.
+  expect(await bus.last(STREAMS.deadLetters.name, DEAD_LETTERS_SUBJECT)).toBeNull();
+});
+
 async function readRun(run: string) {
   const result = await caller.call('read', { op: 'run', run }, ASK);
   return result.op === 'run' ? result.run : null;

@@ -1,13 +1,13 @@
 /** The memory service: conversations, and the projection of the log into runs that can be asked for. */
-import { STREAMS } from '@tutti/contracts';
-import { defineService } from '@tutti/runtime';
+import { logStreams, TuttiError } from '@tutti/contracts';
+import { defineService, readSettings } from '@tutti/runtime';
 import { MemoryConfig } from './config.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createHandlers } from './handlers.ts';
-import { followLog } from './log-follower.ts';
+import { followLog, type LogFollower } from './log-follower.ts';
 import { openStore } from './open-store.ts';
 import type { TenantTurn } from './ports/store.ts';
-import { createProjector } from './projector.ts';
+import { createProjector, type Projector } from './projector.ts';
 
 export const memoryService = defineService({
   name: 'memory',
@@ -24,22 +24,31 @@ export const memoryService = defineService({
       bufferMessagesMax: config.TUTTI_MEMORY_BUFFER_MESSAGES_MAX,
       runsCachedMax: config.TUTTI_MEMORY_RUNS_CACHED_MAX,
     };
-    const projector = createProjector({ stream: STREAMS.log.name, store, bus, log, limits });
-    const follower = await followLog({ bus, store, projector, log }).catch(async (error) => {
+    const followed: { projector: Projector; follower: LogFollower }[] = [];
+    try {
+      const settings = await readSettings(bus);
+      if (!settings) throw new TuttiError('unavailable', 'the bus is not provisioned: start with TUTTI_PROVISION=true');
+      for (const stream of logStreams(settings.logStreams, settings.partitions)) {
+        const projector = createProjector({ stream: stream.name, store, bus, log, limits });
+        followed.push({ projector, follower: await followLog({ bus, stream, store, projector, log }) });
+      }
+    } catch (error) {
+      for (const { follower } of followed) follower.stop();
+      await Promise.all(followed.map(({ projector }) => projector.stop()));
       await store.close();
       throw error;
-    });
+    }
     let caughtUp = false;
-    void follower.caughtUp.then(() => {
+    void Promise.all(followed.map(({ follower }) => follower.caughtUp)).then(() => {
       caughtUp = true;
     });
     return {
       handlers: createHandlers({ store, turns, config, payloadBytesMax: () => bus.payloadBytesMax }),
-      ready: () => caughtUp && projector.healthy,
+      ready: () => caughtUp && followed.every(({ projector }) => projector.healthy),
       // What waits in the buffer is in the log: the next start projects it.
       async drain() {
-        follower.stop();
-        await projector.stop();
+        for (const { follower } of followed) follower.stop();
+        await Promise.all(followed.map(({ projector }) => projector.stop()));
       },
       async stop() {
         await turns.idle();

@@ -1,5 +1,5 @@
-import { TuttiError } from '@tutti/contracts';
-import { defineService, nextTick, readPartitions, type ServiceContext } from '@tutti/runtime';
+import { logStreamOf, TuttiError } from '@tutti/contracts';
+import { defineService, nextTick, readSettings, type ServiceContext } from '@tutti/runtime';
 import { PlannerConfig } from './config.ts';
 import { openLeases } from './shell/bucket-leases.ts';
 import { Dispatcher } from './shell/dispatcher.ts';
@@ -12,18 +12,19 @@ export const plannerService = defineService({
   name: 'planner',
   config: PlannerConfig,
   async start(context) {
-    const partitions = await readPartitions(context.bus);
-    if (partitions === undefined)
+    const settings = await readSettings(context.bus);
+    if (!settings)
       throw new TuttiError(
         'unavailable',
         'the bus is not provisioned: start any service with TUTTI_PROVISION=true, or run the provisioning job first',
       );
+    const { partitions, logStreams } = settings;
     const ownership = new Ownership({
       context,
       partitions,
       leases: await openLeases(context.bus),
       dispatch: new Dispatcher(context.caller, context.clock),
-      logOf: (partition) => logOf(context, partition),
+      logOf: (partition) => logOf(context, partition, logStreamOf(partition, logStreams)),
       nextTick,
     });
     await ownership.start();
@@ -35,8 +36,9 @@ export const plannerService = defineService({
   },
 });
 
-export function logOf({ bus, log, clock, config }: ServiceContext<PlannerConfig>, partition: number): LogStore {
+export function logOf(context: ServiceContext<PlannerConfig>, partition: number, stream: string): LogStore {
+  const { bus, log, clock, config } = context;
   const { TUTTI_LOG_KEEP_MS: keepMs, TUTTI_LOG_KEEP_BYTES: keepBytes } = config;
-  const retention = new Retention({ bus, partition, clock, keepMs, keepBytes });
-  return new LogStore({ bus, partition, log, clock, retention });
+  const retention = new Retention({ bus, partition, stream, clock, keepMs, keepBytes });
+  return new LogStore({ bus, partition, stream, log, clock, retention });
 }

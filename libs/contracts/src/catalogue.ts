@@ -70,6 +70,7 @@ export const STREAMS = {
     schedules: true,
     duplicateWindowMs: 120_000,
   },
+  /** Or several in its place: `logStreams`. */
   log: { name: 'TUTTI_LOG', subjects: ['tutti.log.*'] },
   /** States of runs that wait, several a message; removed when the last of them goes on. */
   parked: { name: 'TUTTI_PARKED', subjects: ['tutti.parked.*'] },
@@ -78,6 +79,23 @@ export const STREAMS = {
   effects: { name: 'TUTTI_EFFECTS', subjects: ['tutti.effect.>'], maxAgeMs: 30 * DAY_MS },
   deadLetters: { name: 'TUTTI_DEAD_LETTERS', subjects: ['tutti.dead.>'], maxAgeMs: 30 * DAY_MS },
 } as const satisfies Record<string, StreamSpec>;
+
+/** The stream that holds the log of a partition, where the logs are spread over `streams` of them. */
+export function logStreamOf(partition: number, streams: number): string {
+  return streams === 1 ? STREAMS.log.name : `${STREAMS.log.name}_${partition % streams}`;
+}
+
+/** All streams of the log. Several name the subjects of their partitions: no two streams may take the same subject. */
+export function logStreams(streams: number, partitions: number): StreamSpec[] {
+  if (streams === 1) return [{ ...STREAMS.log, subjects: [...STREAMS.log.subjects] }];
+  const specs = Array.from(
+    { length: streams },
+    (_, i): StreamSpec => ({ name: logStreamOf(i, streams), subjects: [] }),
+  );
+  for (let partition = 0; partition < partitions; partition++)
+    specs[partition % streams]!.subjects.push(subjects.log(partition));
+  return specs.filter((spec) => spec.subjects.length > 0);
+}
 
 /** Key-value buckets. Leases and settings: one key a partition or setting. Bundles: by hash, and `current.<tenant>`. Positions: how far readers of the log have come, `<reader>.<partition>`. */
 export const BUCKETS = {

@@ -11,4 +11,5 @@ export * from './provision.ts';
 export { createReceiver } from './receiver.ts';
 export * from './service.ts';
 export * from './service-types.ts';
+export { PARTITIONS_DEFAULT, PARTITIONS_MAX, readPartitions, readSettings, type Settings } from './settings.ts';
 export * from './telemetry.ts';

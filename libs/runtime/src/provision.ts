@@ -12,28 +12,24 @@ import {
 } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { Objm } from '@nats-io/obj';
-import { BLOBS, BUCKETS, CLAIMS, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
+import { BLOBS, BUCKETS, CLAIMS, logStreams, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
 import type { NatsBusInternals } from './bus/nats-bus.ts';
-import { type Bus, BusConflict } from './bus/port.ts';
+import type { Bus } from './bus/port.ts';
+import { chooseSettings, type WantedSettings } from './settings.ts';
 
-export const PARTITIONS_DEFAULT = 4;
-export const PARTITIONS_MAX = 256;
 const NANOS_PER_MS = 1e6;
 const STREAM_NOT_FOUND = 10059;
 const NAME_IN_USE = 10058;
 const READY_TRIES = 50;
 const READY_WAIT_MS = 200;
 
-export interface ProvisionOptions {
-  /** Undefined: what is there, or the default. */
-  partitions?: number | undefined;
+export interface ProvisionOptions extends WantedSettings {
   replicas: number;
 }
 
 /** Returns the number of partitions. */
 export async function provision(bus: Bus, options: ProvisionOptions): Promise<number> {
   await jetstreamReady(bus);
-  for (const spec of Object.values(STREAMS)) await ensureStream(bus, spec, options.replicas);
   const { connection } = bus as unknown as NatsBusInternals;
   const kvm = new Kvm(jetstream(connection));
   for (const name of Object.values(BUCKETS)) {
@@ -48,7 +44,12 @@ export async function provision(bus: Bus, options: ProvisionOptions): Promise<nu
       ttl: CLAIMS.maxAgeMs * NANOS_PER_MS,
     }),
   );
-  return ensurePartitions(bus, options.partitions);
+  // Before the streams: they depend on it.
+  const settings = await chooseSettings(bus, options);
+  const { log: _one, ...others } = STREAMS;
+  const specs = [...Object.values(others), ...logStreams(settings.logStreams, settings.partitions)];
+  for (const spec of specs) await ensureStream(bus, spec, options.replicas);
+  return settings.partitions;
 }
 
 /** A server that has just come up answers before its JetStream does. */
@@ -113,34 +114,4 @@ async function ensureStream(bus: Bus, spec: StreamSpec, replicas: number): Promi
     if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NOT_FOUND) throw error;
     await again(() => manager.streams.add(config));
   }
-}
-
-async function ensurePartitions(bus: Bus, wanted: number | undefined): Promise<number> {
-  const settings = await bus.bucket(BUCKETS.settings);
-  const count = wanted ?? PARTITIONS_DEFAULT;
-  if (!Number.isInteger(count) || count < 1 || count > PARTITIONS_MAX)
-    throw new TuttiError(
-      'invalid_request',
-      `TUTTI_PARTITIONS must be a whole number from 1 to ${PARTITIONS_MAX}, not ${count}`,
-    );
-  try {
-    await settings.create('partitions', new TextEncoder().encode(String(count)));
-    return count;
-  } catch (error) {
-    if (!(error instanceof BusConflict)) throw error;
-  }
-  const there = await readPartitions(bus);
-  if (wanted !== undefined && there !== wanted) {
-    throw new TuttiError(
-      'conflict',
-      `this bus was set up with ${there} partitions, but TUTTI_PARTITIONS asks for ${wanted}. The number is chosen once: sessions would move away from their logs. Set TUTTI_PARTITIONS=${there} or use a new NATS.`,
-    );
-  }
-  return there!;
-}
-
-/** The number of partitions that was chosen, or undefined when nothing was provisioned yet. */
-export async function readPartitions(bus: Bus): Promise<number | undefined> {
-  const entry = await (await bus.bucket(BUCKETS.settings)).get('partitions');
-  return entry ? Number(new TextDecoder().decode(entry.value)) : undefined;
 }

@@ -15,6 +15,7 @@ import { createLogger, type Logger } from './log.ts';
 import { provision } from './provision.ts';
 import { createReceiver } from './receiver.ts';
 import type { ServiceDefinition } from './service-types.ts';
+import { checkSettings } from './settings.ts';
 import { createTelemetry, startTelemetry, stopTelemetry } from './telemetry.ts';
 
 /** Environment that every service understands. */
@@ -28,6 +29,13 @@ export const RuntimeConfig = z.object({
     .int()
     .optional()
     .describe('Number of partitions, chosen once; 4 where nothing is set.'),
+  TUTTI_LOG_STREAMS: z.coerce
+    .number()
+    .int()
+    .optional()
+    .describe(
+      'Number of streams that the logs of the partitions are spread over, chosen once; 1 where nothing is set. More spread the writes over several Raft groups of a NATS cluster.',
+    ),
   TUTTI_NATS_REPLICAS: z.coerce.number().int().min(1).max(5).default(1).describe('Copies of each stream and bucket.'),
   TUTTI_PROVISION: z
     .enum(['true', 'false'])
@@ -105,8 +113,10 @@ export async function startService(definition: ServiceDefinition, options: Start
       : {}),
   });
   try {
+    const settings = { partitions: runtime.TUTTI_PARTITIONS, logStreams: runtime.TUTTI_LOG_STREAMS };
     if (runtime.TUTTI_PROVISION === 'true')
-      await provision(bus, { partitions: runtime.TUTTI_PARTITIONS, replicas: runtime.TUTTI_NATS_REPLICAS });
+      await provision(bus, { ...settings, replicas: runtime.TUTTI_NATS_REPLICAS });
+    else await checkSettings(bus, settings);
     const caller = createCaller(bus, log);
     const telemetry = createTelemetry(definition.name);
     const bundles = createBundleStore(() => bus.bucket(BUCKETS.bundles));

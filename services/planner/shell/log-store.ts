@@ -31,12 +31,22 @@ export function applyBatch(state: PartitionState, batch: LogBatch): void {
 export class LogStore implements PartitionLog {
   readonly #bus: Bus;
   readonly #partition: number;
+  readonly #stream: string;
   readonly #log: Logger;
   readonly #checkpoints: Checkpoints;
   readonly #retention: Retention | undefined;
 
-  constructor(options: { bus: Bus; partition: number; log: Logger; clock: Clock; retention?: Retention }) {
+  /** `stream`: that holds this partition's log; where there is only one: that one. */
+  constructor(options: {
+    bus: Bus;
+    partition: number;
+    stream?: string;
+    log: Logger;
+    clock: Clock;
+    retention?: Retention;
+  }) {
     this.#bus = options.bus;
+    this.#stream = options.stream ?? STREAMS.log.name;
     this.#log = options.log;
     this.#partition = options.partition;
     this.#retention = options.retention;
@@ -62,7 +72,7 @@ export class LogStore implements PartitionLog {
   async #replay(state: PartitionState, sequence: number): Promise<Opened> {
     let lastSequence = sequence;
     const replayed: RunEntry[] = [];
-    for await (const message of this.#bus.read(STREAMS.log.name, subjects.log(this.#partition), sequence + 1)) {
+    for await (const message of this.#bus.read(this.#stream, subjects.log(this.#partition), sequence + 1)) {
       // Not put through its schema again: it was written by an owner, and a log that cannot be read would stop everything.
       const batch = JSON.parse(text.decode(message.data)) as LogBatch;
       if ((batch.format ?? 1) > LOG_FORMAT)

@@ -16,12 +16,22 @@ interface Mark {
 
 const MARKS_MAX = 1_000;
 
+export interface RetentionOptions {
+  bus: Bus;
+  partition: number;
+  /** That holds this partition's log. */
+  stream: string;
+  clock: Clock;
+  keepMs: number;
+  keepBytes: number;
+}
+
 export class Retention {
-  readonly #options: { bus: Bus; partition: number; clock: Clock; keepMs: number; keepBytes: number };
+  readonly #options: RetentionOptions;
   readonly #marks: Mark[] = [];
   #written = 0;
 
-  constructor(options: { bus: Bus; partition: number; clock: Clock; keepMs: number; keepBytes: number }) {
+  constructor(options: RetentionOptions) {
     this.#options = options;
   }
 
@@ -31,7 +41,7 @@ export class Retention {
 
   /** `log`, `inbound`: positions up to which a checkpoint holds everything. */
   async purge(log: number, inbound: number): Promise<void> {
-    const { bus, partition, clock, keepMs, keepBytes } = this.#options;
+    const { bus, partition, stream, clock, keepMs, keepBytes } = this.#options;
     const now = clock.now();
     this.#marks.push({ at: now, written: this.#written, log, inbound });
     if (this.#marks.length > MARKS_MAX) this.#marks.splice(1, 1);
@@ -40,7 +50,7 @@ export class Retention {
     if (!reached) return;
     this.#marks.splice(0, this.#marks.indexOf(reached) + 1);
     const projected = await this.#projected();
-    if (projected > 0) await bus.purge(STREAMS.log.name, subjects.log(partition), Math.min(reached.log, projected) + 1);
+    if (projected > 0) await bus.purge(stream, subjects.log(partition), Math.min(reached.log, projected) + 1);
     await bus.purge(STREAMS.inbound.name, subjects.inboundOf(partition), reached.inbound + 1);
   }
 

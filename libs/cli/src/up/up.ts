@@ -90,7 +90,8 @@ async function start(
   const { bus, credentials } = await connect(busServer, options.env, log);
   closers.push(() => bus.close());
   const runtime = RuntimeConfig.parse(withoutEmpty({ ...options.env, ...credentials }));
-  await provision(bus, { partitions: runtime.TUTTI_PARTITIONS, replicas: runtime.TUTTI_NATS_REPLICAS });
+  const { TUTTI_PARTITIONS: partitions, TUTTI_LOG_STREAMS: logStreams, TUTTI_NATS_REPLICAS: replicas } = runtime;
+  await provision(bus, { partitions, logStreams, replicas });
   const applied = await applyBundle(
     loaded,
     TENANT,

@@ -3,7 +3,7 @@ import { startTestNats, until } from '@tutti/testkit';
 import { busContract } from '@tutti/testkit/bus-contract';
 import { describe, expect, test } from 'vitest';
 import { createLogger } from '../log.ts';
-import { provision, readPartitions } from '../provision.ts';
+import { provision } from '../provision.ts';
 import { connectNatsBus } from './nats-bus.ts';
 import { BusUnknown } from './port.ts';
 
@@ -63,24 +63,6 @@ describe('when the server is killed', () => {
     const seen = new Set(got);
     expect(acknowledged.filter((sequence) => !seen.has(sequence))).toEqual([]);
     follower.stop();
-    await bus.close();
-    await nats.stop();
-  });
-});
-
-describe('provisioning', () => {
-  test('is idempotent, and refuses another number of partitions', async () => {
-    const nats = await startTestNats();
-    const bus = await connectNatsBus({ url: nats.url, name: 'one', log });
-    expect(
-      await Promise.all([
-        provision(bus, { replicas: 1, partitions: 8 }),
-        provision(bus, { replicas: 1, partitions: 8 }),
-      ]),
-    ).toEqual([8, 8]);
-    expect(await provision(bus, { replicas: 1 })).toBe(8);
-    expect(await readPartitions(bus)).toBe(8);
-    await expect(provision(bus, { replicas: 1, partitions: 16 })).rejects.toThrow(/8 partitions.*TUTTI_PARTITIONS=8/s);
     await bus.close();
     await nats.stop();
   });
