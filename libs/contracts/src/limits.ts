@@ -13,18 +13,18 @@ export const RunLimits = z.object({
   /** Requests to other services. A child counts its own. */
   stepsMax: z.number().int().positive().default(1_500),
   modelCallsMax: z.number().int().positive().default(200),
-  toolCallsMax: z.number().int().positive().default(300),
+  toolCallsMax: z.number().int().nonnegative().default(300),
   /** How far below the run that a user started. */
   depthMax: z.number().int().nonnegative().default(3),
   /** Child runs that one run may start. */
   childrenMax: z.number().int().nonnegative().default(24),
   /** Times that a plan may be made, the first included. */
   plansMax: z.number().int().positive().default(3),
-  /** Input and output tokens together. A call that is under way is let finish: it may go over by its own size. */
+  /** Input and output tokens together. A call that is under way is let finish: a run, and each run below it, may go over by one call. */
   tokensMax: z.number().int().positive().default(1_000_000),
-  /** US dollars, as the models' catalogue prices them; over it by one call at most, as with tokens. */
+  /** US dollars, as the models' catalogue prices them; over it as with tokens. */
   costUsdMax: z.number().positive().default(25),
-  /** Entries of the run's own journal. */
+  /** Entries of the run's own journal, without those of its end. */
   journalEntriesMax: z.number().int().min(16).default(10_000),
   /** From start to end without the time spent waiting for a human. */
   wallTimeMs: z

@@ -1,6 +1,7 @@
 /** Goes on from where a run stands, when nothing of its own is under way: every branch asks for a step, starts children, waits, or ends the run. */
-import { TuttiError } from '@tutti/contracts';
+import { type ErrorInfo, TuttiError } from '@tutti/contracts';
 import { end } from './ends.ts';
+import { journalFull } from './limits.ts';
 import { mayReplan, replanReason, startTasks, tasksSettled } from './plans.ts';
 import type { Round } from './round.ts';
 import { type ActiveRun, isActive, isEmpty, type RunState } from './state.ts';
@@ -8,6 +9,8 @@ import { request } from './steps.ts';
 
 export function advance(round: Round, run: RunState): void {
   if (round.run(run.id) !== run || !isActive(run)) return;
+  // What others tell it fills its journal too.
+  if (journalFull(run) && run.phase !== 'remember') return end(round, run, journalLimit(run));
   if (run.phase === 'tasks') startTasks(round, run);
   if (round.run(run.id) !== run || waits(run)) return;
   switch (run.phase) {
@@ -20,14 +23,19 @@ export function advance(round: Round, run: RunState): void {
       if (replanReason(run) !== null && mayReplan(run)) return complete(round, run, 'plan');
       return complete(round, run, 'answer');
     case 'act':
-      return run.answer === null ? complete(round, run, 'act') : finish(round, run, run.answer);
+      return run.answer === null ? complete(round, run, 'act') : finish(round, run);
     case 'answer':
-      return finish(round, run, run.answer ?? '');
+      return finish(round, run);
     case 'remember':
       return end(round, run);
     default:
       run.phase satisfies never;
   }
+}
+
+function journalLimit(run: ActiveRun): ErrorInfo {
+  const { journalEntriesMax } = run.limits;
+  return new TuttiError('limit_exceeded', `the run reached journalEntriesMax (${journalEntriesMax})`).toInfo();
 }
 
 /** Something of it is still to come back. Children of a plan are looked at by the plan itself. */
@@ -39,7 +47,7 @@ function waits(run: ActiveRun): boolean {
 /** `plan.made` moved it on to `tasks` if there are any: what is left here is a question that was answered, or a goal not worth a plan. */
 function afterPlan(round: Round, run: ActiveRun): void {
   if (!run.plan?.question) return complete(round, run, 'act');
-  if (run.start.onQuestion === 'end') return finish(round, run, run.plan.question);
+  if (run.start.onQuestion === 'end') return finish(round, run);
   if (mayReplan(run)) return complete(round, run, 'plan');
   complete(round, run, 'act');
 }
@@ -48,8 +56,7 @@ function complete(round: Round, run: ActiveRun, purpose: 'plan' | 'act' | 'answe
   request(round, run, { kind: 'complete', purpose, messages: run.thread.length });
 }
 
-function finish(round: Round, run: ActiveRun, answer: string): void {
-  run.answer = answer;
+function finish(round: Round, run: ActiveRun): void {
   if (run.start.parent) return end(round, run);
   request(round, run, { kind: 'remember' });
 }

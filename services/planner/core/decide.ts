@@ -166,7 +166,8 @@ export class Decider extends Round {
         decideApproval(this, run, message.timer.approval, 'expired', 'system');
         return advance(this, run);
       case 'child_waiting':
-        return childWaits(this, run, message);
+        childWaits(this, run, message);
+        return advance(this, run);
       case 'child_ended':
         if (childEnds(this, run, message.outcome)) advance(this, run);
         return;

@@ -266,6 +266,7 @@ function planned(run: ActiveRun, entry: Entry<'plan.made'>): void {
   }
   run.plan = entry.plan;
   run.planCount++;
+  if (entry.plan.question && run.start.onQuestion === 'end') run.answer = entry.plan.question;
   run.tasks = entry.plan.tasks.map((task) => ({ id: task.id, status: 'pending' }));
   // A plan that is not the first and has nothing to do: what was done has to be enough.
   if (run.tasks.length > 0 || run.earlier.length > 0) run.phase = 'tasks';

@@ -3,9 +3,6 @@ import { RunLimits, type SomeRunLimits, type StepSpec } from '@tutti/contracts';
 import type { z } from 'zod';
 import type { ActiveRun, Share } from './state.ts';
 
-/** Entries that are kept free so that a run at its journal's limit can still be ended in order. */
-const JOURNAL_RESERVE = 8;
-
 export function limitsOf(agent: z.infer<typeof SomeRunLimits>, wanted: z.infer<typeof SomeRunLimits>): RunLimits {
   return lowerLimits(RunLimits.parse(agent), wanted);
 }
@@ -40,7 +37,13 @@ export function left(run: ActiveRun): Share {
 function underWay(run: ActiveRun, kind: StepSpec['kind']): number {
   let count = 0;
   for (const id in run.open) if (run.open[id]!.step.kind === kind) count++;
+  // A call that waits for its approval may still be made.
+  for (const id in run.held) if (run.held[id]!.step.kind === kind) count++;
   return count;
+}
+
+export function journalFull(run: ActiveRun): boolean {
+  return run.version >= run.limits.journalEntriesMax;
 }
 
 /** Which limit keeps the run from this step, in words; null: none. */
@@ -49,8 +52,7 @@ export function limitReached(run: ActiveRun, step: StepSpec): string | null {
   // Remembering is how a run ends: no limit may keep an answer from its session.
   if (step.kind === 'remember') return null;
   if (run.stepCount >= limits.stepsMax) return `the run reached stepsMax (${limits.stepsMax})`;
-  if (run.version >= limits.journalEntriesMax - JOURNAL_RESERVE)
-    return `the run reached journalEntriesMax (${limits.journalEntriesMax})`;
+  if (journalFull(run)) return `the run reached journalEntriesMax (${limits.journalEntriesMax})`;
   if (step.kind !== 'complete' && step.kind !== 'execute') return null;
   const rest = left(run);
   if (step.kind === 'execute')
@@ -73,7 +75,7 @@ export function childShare(run: ActiveRun, siblings: number): Share | string {
   const rest = left(run);
   const share: Share = {
     modelCalls: Math.floor(rest.modelCalls / parts),
-    toolCalls: Math.floor(rest.toolCalls / parts),
+    toolCalls: Math.max(0, Math.floor(rest.toolCalls / parts)),
     tokens: Math.floor(rest.tokens / parts),
     costUsd: rest.costUsd / parts,
   };
@@ -81,8 +83,7 @@ export function childShare(run: ActiveRun, siblings: number): Share | string {
     return `what is left of modelCallsMax (${limits.modelCallsMax}) is too little for a child run`;
   if (share.tokens < 1) return `what is left of tokensMax (${limits.tokensMax}) is too little for a child run`;
   if (share.costUsd <= 0) return `what is left of costUsdMax (${limits.costUsdMax}) is too little for a child run`;
-  // A limit is at least one; a child that makes no tool call takes nothing.
-  return { ...share, toolCalls: Math.max(share.toolCalls, 1) };
+  return share;
 }
 
 /** How long one try of a step may take, ms. */
