@@ -23,7 +23,7 @@ export const plannerService = defineService({
       context,
       partitions,
       leases: await openLeases(context.bus),
-      dispatch: new Dispatcher(context.caller, context.clock),
+      dispatch: new Dispatcher(context.caller, context.clock, context.metrics),
       logOf: (partition) => logOf(context, partition, logStreamOf(partition, logStreams)),
       nextTick,
     });

@@ -7,6 +7,7 @@ export * from './clock.ts';
 export * from './coalesce.ts';
 export * from './cron.ts';
 export * from './log.ts';
+export * from './metrics.ts';
 export * from './provision.ts';
 export { createReceiver } from './receiver.ts';
 export * from './service.ts';

@@ -20,6 +20,8 @@ import { createClaims, tooLarge } from './claims.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { createCoalescer, packJson } from './coalesce.ts';
 import type { Logger } from './log.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import { countRequests } from './request-metrics.ts';
 import type { Handlers, RequestContext } from './service-types.ts';
 import type { Telemetry } from './telemetry.ts';
 import { type Outcome, Work } from './work.ts';
@@ -43,6 +45,7 @@ export function createReceiver(options: {
   handlers: Handlers;
   inFlightMax: number;
   telemetry: Telemetry;
+  metrics?: Metrics;
   log: Logger;
   clock?: Clock;
 }): Receiver {
@@ -52,6 +55,10 @@ export function createReceiver(options: {
   /** Answers that are on their way into the object store. */
   const leaving = new Set<Promise<void>>();
   let idle = () => {};
+  const counts = countRequests(options.metrics ?? createMetrics(), Object.keys(handlers), {
+    inFlight: () => active.size,
+    inFlightMax: options.inFlightMax,
+  });
 
   const outgoing = createCoalescer<ResultItem>(
     LIMITS.batchItemsMax,
@@ -93,6 +100,7 @@ export function createReceiver(options: {
       const error = new TuttiError('overloaded', `${service} has ${active.size} requests in flight, its limit`, {
         retryAfterMs: BUSY_RETRY_MS,
       });
+      counts.get(verb)!.refused.inc();
       return refuse(item, reply, error.toInfo());
     }
     const place = same ? `${key}/${item.nonce}` : key;
@@ -126,6 +134,9 @@ export function createReceiver(options: {
 
   function answer(verb: VerbName, work: Work, outcome: Outcome, thrown: unknown): void {
     const { callId, run } = work.item;
+    const count = counts.get(verb)!;
+    (outcome.ok ? count.ok : count.failed).inc();
+    count.seconds.observe((clock.monotonic() - work.startedAt) / 1_000);
     if (!outcome.ok && outcome.error.code === 'internal')
       log.error({ err: thrown, verb, callId, run }, 'a request failed');
     for (const [reply, nonce] of work.replies) outgoing.add(reply, { callId, nonce, ...outcome });

@@ -6,6 +6,7 @@ import type { Bus } from './bus/port.ts';
 import type { Caller } from './caller-port.ts';
 import type { Clock } from './clock.ts';
 import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
 import type { Telemetry } from './telemetry.ts';
 
 /** Told to a handler beside the body. */
@@ -36,6 +37,8 @@ export interface ServiceContext<Config> {
   bundles: BundleStore;
   log: Logger;
   telemetry: Telemetry;
+  /** Read at /metrics of the health port. */
+  metrics: Metrics;
   /** A folder of this service's own. Made on first use of the path by the service. */
   dataDir: string;
 }

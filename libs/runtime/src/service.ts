@@ -3,7 +3,6 @@
  * questions, and stops it in order. Several may run in one process, each with a connection of its own.
  */
 import { randomBytes } from 'node:crypto';
-import { createServer, type Server } from 'node:http';
 import { join, resolve } from 'node:path';
 import { BUCKETS, TuttiError } from '@tutti/contracts';
 import { z } from 'zod';
@@ -11,7 +10,9 @@ import { createBundleStore } from './bundles.ts';
 import { connectNatsBus } from './bus/nats-bus.ts';
 import { createCaller } from './caller.ts';
 import { systemClock } from './clock.ts';
+import { type Health, serveHealth } from './health.ts';
 import { createLogger, type Logger } from './log.ts';
+import { createMetrics } from './metrics.ts';
 import { provision } from './provision.ts';
 import { createReceiver } from './receiver.ts';
 import type { ServiceDefinition } from './service-types.ts';
@@ -46,7 +47,7 @@ export const RuntimeConfig = z.object({
     .number()
     .int()
     .optional()
-    .describe('Port for /healthz and /readyz of a service that runs alone. None where it is not set.'),
+    .describe('Port for /healthz, /readyz and /metrics of a service that runs alone. None where it is not set.'),
   TUTTI_HEALTH_HOST: z.string().default('127.0.0.1').describe('Address that the health port listens on.'),
   TUTTI_IN_FLIGHT_MAX: z.coerce
     .number()
@@ -119,6 +120,7 @@ export async function startService(definition: ServiceDefinition, options: Start
     else await checkSettings(bus, settings);
     const caller = createCaller(bus, log);
     const telemetry = createTelemetry(definition.name);
+    const metrics = createMetrics();
     const bundles = createBundleStore(() => bus.bucket(BUCKETS.bundles));
     const running = await definition.start({
       name: definition.name,
@@ -130,6 +132,7 @@ export async function startService(definition: ServiceDefinition, options: Start
       bundles,
       log,
       telemetry,
+      metrics,
       dataDir: join(resolve(runtime.TUTTI_DATA), definition.name),
     });
     const receiver = createReceiver({
@@ -138,6 +141,7 @@ export async function startService(definition: ServiceDefinition, options: Start
       handlers: running.handlers,
       inFlightMax: runtime.TUTTI_IN_FLIGHT_MAX,
       telemetry,
+      metrics,
       log,
     });
     // Whoever sees this service as started may ask it.
@@ -145,10 +149,9 @@ export async function startService(definition: ServiceDefinition, options: Start
     let draining: Promise<void> | undefined;
     let stopping: Promise<void> | undefined;
     const ready = () => !draining && bus.connected && (running.ready?.() ?? true);
-    const health =
-      runtime.TUTTI_HEALTH_PORT === undefined
-        ? undefined
-        : await serveHealth(runtime.TUTTI_HEALTH_HOST, runtime.TUTTI_HEALTH_PORT, ready);
+    const { TUTTI_HEALTH_PORT: port, TUTTI_HEALTH_HOST: host } = runtime;
+    let health: Health | undefined;
+    if (port !== undefined) health = await serveHealth({ host, port, ready, metrics });
     const drain = (): Promise<void> => {
       draining ??= Promise.all([receiver.drain(runtime.TUTTI_DRAIN_TIMEOUT_MS), running.drain?.()]).then(() => {});
       return draining;
@@ -165,7 +168,7 @@ export async function startService(definition: ServiceDefinition, options: Start
           await running.stop?.();
           caller.close();
           await bus.close();
-          await closeServer(health);
+          await health?.close();
           log.info('stopped');
         })();
         return stopping;
@@ -193,22 +196,4 @@ export async function runService(definition: ServiceDefinition): Promise<void> {
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
-}
-
-function serveHealth(host: string, port: number, ready: () => boolean): Promise<Server> {
-  const server = createServer((request, response) => {
-    const ok = request.url === '/healthz' || (request.url === '/readyz' && ready());
-    response.writeHead(ok ? 200 : request.url === '/readyz' ? 503 : 404, { 'content-type': 'application/json' });
-    response.end(JSON.stringify({ status: ok ? 'ok' : 'not ready' }));
-  });
-  return new Promise((resolveServer, reject) => {
-    server.once('error', reject);
-    server.listen(port, host, () => resolveServer(server));
-  });
-}
-
-async function closeServer(server: Server | undefined): Promise<void> {
-  if (!server) return;
-  server.closeAllConnections();
-  await new Promise((resolveClose) => server.close(resolveClose));
 }

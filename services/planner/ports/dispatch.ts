@@ -26,6 +26,8 @@ export interface Dispatch {
   forget(callId: string): void;
   /** The workers should give it up. `listen`: what it comes to is still wanted. */
   cancel(callId: string, listen: boolean): void;
+  /** The call was sent, and waits here because workers are busy. */
+  holds(callId: string): boolean;
   /** Calls sent, and calls held back because workers are busy. */
   readonly inFlight: number;
   readonly heldBack: number;

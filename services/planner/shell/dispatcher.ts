@@ -5,7 +5,7 @@
  * for a while without a word of being busy is tried wider. Held calls go out in the order in which they came.
  */
 import type { VerbName } from '@tutti/contracts';
-import type { Caller, Clock } from '@tutti/runtime';
+import type { Caller, Clock, Counter, Family, Metrics } from '@tutti/runtime';
 import type { StepRequest } from '../core/requests.ts';
 import type { Dispatch, StepCall, StepDone } from '../ports/dispatch.ts';
 
@@ -48,10 +48,26 @@ export class Dispatcher implements Dispatch {
   readonly #lanes = new Map<VerbName, Lane>();
   /** Calls of ours that are under way, and their verb. */
   readonly #sent = new Map<string, VerbName>();
+  #overloaded: Family<Counter> | undefined;
 
-  constructor(caller: Caller, clock: Clock) {
+  constructor(caller: Caller, clock: Clock, metrics?: Metrics) {
     this.#caller = caller;
     this.#clock = clock;
+    if (metrics) this.#measure(metrics);
+  }
+
+  #measure(metrics: Metrics): void {
+    const window = metrics.gauge('tutti_dispatch_window', 'Calls that may be under way at once.', ['verb']);
+    const inFlight = metrics.gauge('tutti_dispatch_in_flight', 'Calls under way.', ['verb']);
+    const held = metrics.gauge('tutti_dispatch_held_back', 'Calls held back because workers are busy.', ['verb']);
+    this.#overloaded = metrics.counter('tutti_dispatch_overloaded_total', 'Answers that said "busy".', ['verb']);
+    metrics.collect(() => {
+      for (const [verb, lane] of this.#lanes) {
+        window.of(verb).set(Math.floor(lane.window));
+        inFlight.of(verb).set(lane.inFlight);
+        held.of(verb).set(lane.held.size);
+      }
+    });
   }
 
   get inFlight(): number {
@@ -61,6 +77,11 @@ export class Dispatcher implements Dispatch {
     let count = 0;
     for (const lane of this.#lanes.values()) count += lane.held.size;
     return count;
+  }
+
+  holds(callId: string): boolean {
+    for (const lane of this.#lanes.values()) if (lane.held.has(callId)) return true;
+    return false;
   }
 
   send(request: StepRequest, call: StepCall, done: StepDone): void {
@@ -108,6 +129,7 @@ export class Dispatcher implements Dispatch {
     const { verb } = held.request;
     if (!outcome.ok && outcome.error.code === 'overloaded') {
       lane.held.set(callId, held);
+      this.#overloaded?.of(verb).inc();
       this.#shrink(verb, lane, outcome.error.retryAfterMs);
       return;
     }

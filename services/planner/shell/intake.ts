@@ -3,7 +3,7 @@
  * states of parked runs. Invariant: the inbound stays in order; what cannot be fetched now is tried until it can.
  */
 import { BLOBS, type Bundle, InboundMessage, type RunStart, subjects, TuttiError } from '@tutti/contracts';
-import type { BundleStore, Bus, Clock, Logger, StoredMessage } from '@tutti/runtime';
+import type { BundleStore, Bus, Clock, Counter, Logger, StoredMessage } from '@tutti/runtime';
 import { PLANNER_LIMITS } from '../config.ts';
 import type { Input } from '../core/decide.ts';
 import { isEnded, type PartitionState } from '../core/state.ts';
@@ -26,13 +26,15 @@ export class Intake {
   readonly #context: IntakeContext;
   readonly #partition: number;
   readonly #closed: () => boolean;
+  readonly #buried: Counter;
   /** Bundles that runs here have pinned: never dropped while one of them lives. */
   readonly #bundles = new Map<string, Bundle>();
 
-  constructor(context: IntakeContext, partition: number, closed: () => boolean) {
+  constructor(context: IntakeContext, partition: number, closed: () => boolean, buried: Counter) {
     this.#context = context;
     this.#partition = partition;
     this.#closed = closed;
+    this.#buried = buried;
   }
 
   readonly bundle = (hash: string): Bundle | undefined => this.#bundles.get(hash);
@@ -111,6 +113,7 @@ export class Intake {
 
   deadLetter(sequence: number, reason: string, payload: unknown, subject?: string): void {
     const { bus, clock, log } = this.#context;
+    this.#buried.inc();
     const message = InboundMessage.safeParse(payload);
     const about = message.success
       ? { tenant: message.data.tenant, session: message.data.session, run: message.data.run }

@@ -15,6 +15,7 @@ import {
   connectNatsBus,
   createBundleStore,
   createLogger,
+  createMetrics,
   nextTick,
   readPartitions,
   type StartedService,
@@ -29,6 +30,7 @@ import { plannerService } from '../service.ts';
 import { type Script, type StartedRun, startRun, startWorkers, tell, testBundle, tool } from '../test-support.ts';
 import { LogStore } from './log-store.ts';
 import { PartitionOwner } from './owner.ts';
+import { PlannerMetrics } from './planner-metrics.ts';
 import { Suspects } from './suspects.ts';
 
 let nats: TestNats;
@@ -98,8 +100,9 @@ function ownerOf(on: Bus, instance: string, partition: number, send: Dispatch['s
     partitions,
     onLost: () => {},
     suspects: new Suspects(),
+    counts: new PlannerMetrics(createMetrics(), () => []).of(partition),
     store: logOn(on, partition),
-    dispatch: { send, forget() {}, cancel() {}, inFlight: 0, heldBack: 0 },
+    dispatch: { send, forget() {}, cancel() {}, holds: () => false, inFlight: 0, heldBack: 0 },
     nextTick,
     context: {
       name: 'planner',
@@ -112,6 +115,7 @@ function ownerOf(on: Bus, instance: string, partition: number, send: Dispatch['s
       config: PlannerConfig.parse({ TUTTI_LEASE_MS: 900 }),
       caller: {} as never,
       telemetry: { enabled: false, span: () => ({}) as never },
+      metrics: createMetrics(),
     },
   });
 }

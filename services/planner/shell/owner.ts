@@ -39,6 +39,7 @@ import { EntryCache } from './entry-cache.ts';
 import { Intake } from './intake.ts';
 import { Live } from './live.ts';
 import { Parking } from './parking.ts';
+import type { PartitionCounts, PartitionGauges } from './planner-metrics.ts';
 import { deliver } from './post.ts';
 import { keyOf, type Suspects } from './suspects.ts';
 import { runTraceparent, traceEntries } from './tracing.ts';
@@ -58,6 +59,7 @@ export interface OwnerOptions {
   onLost(error: Error): void;
   /** Shared by all owners of this partition in this process. */
   suspects: Suspects;
+  counts: PartitionCounts;
 }
 
 /** Owns a partition from `open` until `close` or until it is lost. Not reused. */
@@ -72,6 +74,8 @@ export class PartitionOwner {
   #lastSequence = 0;
   #entriesSinceCheckpoint = 0;
   #inputs: Input[] = [];
+  /** Inputs of the round that is under way. */
+  #taking = 0;
   #pumping: Promise<void> | undefined;
   #closed = false;
   #opened = false;
@@ -93,7 +97,7 @@ export class PartitionOwner {
     this.#context = options.context;
     this.#store = options.store;
     this.#live = new Live(options.context);
-    this.#intake = new Intake(options.context, options.partition, () => this.#closed);
+    this.#intake = new Intake(options.context, options.partition, () => this.#closed, options.counts.deadLetters);
     this.#parking = new Parking({
       store: options.store,
       log: options.context.log,
@@ -136,6 +140,7 @@ export class PartitionOwner {
     await this.#intake.loadPinned(this.#state);
     if (this.#closed) return;
     this.#opened = true;
+    this.#options.counts.takeovers.inc();
     this.#listen();
     this.#state.fresh = [];
     for (const letter of this.#state.outbox.values()) this.#post(letter);
@@ -191,9 +196,15 @@ export class PartitionOwner {
     return this.#state.runs.get(run);
   }
 
+  get gauges(): PartitionGauges {
+    return { ...this.load, parked: this.#state.parked.size, epoch: this.#state.epoch };
+  }
+
   /** How the partition does. */
   get load(): PartitionLoad {
     const state = this.#state;
+    let heldBack = 0;
+    for (const callId of this.#sent) if (this.#options.dispatch.holds(callId)) heldBack++;
     let queued = 0;
     for (const tenant of state.tenants.values()) queued += tenant.queued;
     let waiting = 0;
@@ -202,12 +213,12 @@ export class PartitionOwner {
       v: 1,
       partition: this.partition,
       owner: this.#context.instance,
-      lag: this.#inputs.length + (this.#follower?.pending ?? 0),
+      lag: this.#taking + this.#inputs.length + (this.#follower?.pending ?? 0),
       active: state.activeRoots,
       queued,
       waiting: waiting + state.parked.size,
-      inFlight: this.#sent.size,
-      heldBack: this.#options.dispatch.heldBack,
+      inFlight: this.#sent.size - heldBack,
+      heldBack,
     };
   }
 
@@ -244,10 +255,12 @@ export class PartitionOwner {
     await new Promise<void>((resolve) => this.#context.clock.soon(resolve));
     while (this.#inputs.length > 0 && !this.#closed) {
       const inputs = this.#inputs.splice(0, this.#context.config.TUTTI_BATCH_INPUTS_MAX);
+      this.#taking = inputs.length;
       this.#room?.();
       this.#room = undefined;
       try {
         await this.#step(await this.#complete(inputs));
+        this.#taking = 0;
       } catch (error) {
         return this.#lose(error as Error);
       }
@@ -324,17 +337,30 @@ export class PartitionOwner {
   }
 
   async #append(batches: PackedBatch[]): Promise<void> {
-    for (const { batch, json } of batches)
-      this.#lastSequence = await this.#store.append(batch, this.#lastSequence, json);
+    const { counts } = this.#options;
+    try {
+      for (const { batch, json } of batches) {
+        this.#lastSequence = await this.#store.append(batch, this.#lastSequence, json);
+        counts.appends.inc();
+        counts.entries.inc(batch.entries.length + batch.partition.length);
+      }
+    } catch (error) {
+      if (error instanceof BusConflict) counts.refusedAppends.inc();
+      throw error;
+    }
   }
 
   #emit(decider: Decider, json: string[]): void {
     for (const [index, entry] of decider.entries.entries()) this.#cache.add(entry, json[index]!);
     this.#live.tell(this.#state, decider.entries, json);
     traceEntries(this.#context.telemetry, this.#state, decider.entries);
+    for (const { type } of decider.entries) if (type === 'step.retried') this.#options.counts.retries.inc();
     for (const callId of decider.forgotten) this.#giveUp(callId);
     for (const { run, callId } of decider.toSend) this.#sendStep(run, callId);
-    for (const letter of this.#state.fresh.splice(0)) this.#post(letter);
+    for (const letter of this.#state.fresh.splice(0)) {
+      if (letter.kind === 'dead') this.#options.counts.deadLetters.inc();
+      this.#post(letter);
+    }
     if (decider.toPark.length > 0) this.#parking.park(this.#state, decider.toPark);
     for (const tick of decider.ticks) void this.#tickOf(tick);
     for (const run of decider.wanted) this.#wanted.add(run);

@@ -5,6 +5,7 @@ import {
   type Bus,
   connectNatsBus,
   createLogger,
+  createMetrics,
   nextTick,
   provision,
   type ServiceContext,
@@ -56,12 +57,13 @@ async function planner(instance: string, over: Partial<Bucket> & { wrap?: (bucke
     config: PlannerConfig.parse({ TUTTI_LEASE_MS: 1_500 }),
     caller: {} as never,
     telemetry: { enabled: false, span: () => ({}) as never },
+    metrics: createMetrics(),
   };
   const ownership = new Ownership({
     context,
     partitions: 2,
     leases: await openLeases(proxied),
-    dispatch: { send() {}, forget() {}, cancel() {}, inFlight: 0, heldBack: 0 },
+    dispatch: { send() {}, forget() {}, cancel() {}, holds: () => false, inFlight: 0, heldBack: 0 },
     logOf: (partition) => new LogStore({ bus, partition, log, clock: systemClock }),
     nextTick,
   });

@@ -10,6 +10,7 @@ import type { LeaseSeen, Leases } from '../ports/lease.ts';
 import { NewerFormat, type PartitionLog } from '../ports/log.ts';
 import { NewerMessage } from './intake.ts';
 import { type OwnerOptions, PartitionOwner } from './owner.ts';
+import { PlannerMetrics } from './planner-metrics.ts';
 import { Suspects } from './suspects.ts';
 
 interface Seen extends LeaseSeen {
@@ -46,6 +47,7 @@ export class Ownership {
   readonly #context: ServiceContext<PlannerConfig>;
   readonly #leases: Leases;
   readonly #partitions: number;
+  readonly #metrics: PlannerMetrics;
   readonly #leaseSeen = new Map<number, Seen>();
   readonly #plannerSeen = new Map<string, Seen>();
   readonly #owned = new Map<number, Held>();
@@ -65,6 +67,9 @@ export class Ownership {
     this.#context = options.context;
     this.#leases = options.leases;
     this.#partitions = options.partitions;
+    this.#metrics = new PlannerMetrics(options.context.metrics, () =>
+      [...this.#owned.values()].flatMap(({ owner }) => (owner?.opened ? owner.gauges : [])),
+    );
   }
 
   get #now(): number {
@@ -222,6 +227,7 @@ export class Ownership {
         dispatch: this.#options.dispatch,
         nextTick: this.#options.nextTick,
         suspects: this.#suspectsOf(partition),
+        counts: this.#metrics.of(partition),
         onLost: (error) => this.#ownerLost(partition, owner, error),
       });
       held.owner = owner;

@@ -51,6 +51,7 @@ export async function follow(
   let stopped = false;
   let lastHeard = performance.now();
   let behind = 0;
+  let unhandled = 0;
   let current: { name: string; stop(): void } | undefined;
   let chain: Promise<void> | undefined;
   let resolveCaughtUp = () => {};
@@ -122,10 +123,12 @@ export async function follow(
 
   /** Synchronous handlers run at once; behind an asynchronous one the rest waits its turn. */
   function handle(message: StoredMessage, pending: number): void {
+    unhandled++;
     const run = (): void | Promise<void> => {
       if (stopped) return;
       const result = safely(() => handler(message));
       const after = () => {
+        unhandled--;
         next = message.sequence + 1;
         if (pending === 0) resolveCaughtUp();
       };
@@ -193,7 +196,7 @@ export async function follow(
   return {
     caughtUp,
     get pending() {
-      return behind;
+      return behind + unhandled;
     },
     stop() {
       stopped = true;

@@ -34,7 +34,7 @@ export interface AppendOptions {
 export interface Follower {
   /** Resolves when all that was stored at the time of the call has been delivered. */
   caughtUp: Promise<void>;
-  /** Messages that were stored and not delivered yet, as the stream said with the last delivery. */
+  /** Messages that were stored and not handled yet, as far as the stream said with the last delivery. */
   readonly pending: number;
   stop(): void;
 }
