@@ -1,6 +1,7 @@
 import { logStreamOf, TuttiError } from '@tutti/contracts';
 import { defineService, nextTick, readSettings, type ServiceContext } from '@tutti/runtime';
 import { PlannerConfig } from './config.ts';
+import { journalHandlers } from './journal/handlers.ts';
 import { openLeases } from './shell/bucket-leases.ts';
 import { Dispatcher } from './shell/dispatcher.ts';
 import { LogStore } from './shell/log-store.ts';
@@ -29,7 +30,7 @@ export const plannerService = defineService({
     });
     await ownership.start();
     return {
-      handlers: {},
+      handlers: journalHandlers(context, partitions),
       ready: () => ownership.settled,
       drain: () => ownership.drain(),
     };

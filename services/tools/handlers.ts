@@ -1,5 +1,5 @@
 /** The verbs of the tools service: `describe` and `execute`. */
-import { contentHash, type ToolDefinition, TuttiError } from '@tutti/contracts';
+import { contentHash, ENGINE_TOOL_NAMES, type ToolDefinition, TuttiError } from '@tutti/contracts';
 import type { BundleStore, Handlers } from '@tutti/runtime';
 import type { Broker } from './broker/execute.ts';
 import { fitsAny } from './core/text.ts';
@@ -19,7 +19,7 @@ export function createHandlers(deps: { bundles: BundleStore; toolboxes: Toolboxe
         .map(definitionOf);
       const names = definitions.map((tool) => tool.name);
       const missing = agent.tools
-        .filter((pattern) => !names.some((name) => fitsAny(name, [pattern])))
+        .filter((pattern) => !ENGINE_TOOL_NAMES.includes(pattern) && !names.some((name) => fitsAny(name, [pattern])))
         .map((pattern) => `the agent "${body.agent}" asks for "${pattern}", which no source offers right now`);
       const hash = contentHash(definitions);
       return {

@@ -27,6 +27,9 @@ export const ToolDefinition = z.object({
 });
 export type ToolDefinition = z.infer<typeof ToolDefinition>;
 
+/** Tools that the planner has for an agent whose manifest names them; no source offers them. */
+export const ENGINE_TOOL_NAMES: readonly string[] = ['ask_user', 'sleep'];
+
 export const ToolCall = z.object({
   id: z.string(),
   name: z.string(),

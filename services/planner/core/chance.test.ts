@@ -21,6 +21,7 @@ import { describe, expect, test } from 'vitest';
 import { applyBatch } from '../shell/log-store.ts';
 import { testBundle, tool } from '../test-support.ts';
 import { agentFor, Decider, type Environment, type Input, neededRuns } from './decide.ts';
+import { preflight } from './preflight.ts';
 import { startParking } from './rebuild.ts';
 import { requestOf } from './requests.ts';
 import { loadState, saveParked, saveState } from './save.ts';
@@ -40,6 +41,8 @@ for (const strategy of ['direct', 'react', 'plan', 'auto'] as const)
     tools: ['*', 'ask_user', 'sleep'],
     agents: ['helper'],
   };
+const otherWords = structuredClone(bundle);
+for (const agent of Object.values(otherWords.agents)) agent.instructions = 'Say something else.';
 const AGENTS = ['helper', 'direct', 'react', 'plan', 'auto'];
 const bundleHash = contentHash(bundle);
 const tools = [tool('look'), tool('act', 'irreversible')];
@@ -68,6 +71,7 @@ class World {
   readonly parkedAt: Map<number, Record<string, unknown>>[] = Array.from({ length: PARTITIONS }, () => new Map());
   #parkSequence = 0;
   parkings = 0;
+  readonly prefixes = new Map<string, RunEntry[]>();
   results: { partition: number; input: Input }[] = [];
   readonly env: Environment;
   quiet = false;
@@ -149,6 +153,33 @@ class World {
     this.post(message);
     if (this.chance() < 0.2) this.post(message);
     return { id, session };
+  }
+
+  /** Forks a run that is, or was, under way, from any version before its end. */
+  fork(): void {
+    const byRun = Map.groupBy(this.entries, (entry) => entry.run);
+    const entries = this.oneOf([...byRun.values()]);
+    const [accepted] = entries;
+    if (accepted?.type !== 'run.accepted') return;
+    const ending = entries.findIndex((entry) => isEnd(entry) || entry.type === 'run.cancelling');
+    const most = ending < 0 ? entries.length : ending;
+    const version = 1 + Math.floor(this.chance() * most);
+    if (version > most) return;
+    const session = newSessionId(this.now, this.bytes());
+    const run = newRunId(session, this.now, this.bytes());
+    const forked = entries.slice(0, version).findLast((entry) => entry.type === 'run.forked');
+    const before = forked?.type === 'run.forked' ? forked.start : accepted.start;
+    const start: RunStart = {
+      ...before,
+      root: run,
+      memorySession: session,
+      depth: 0,
+      parent: null,
+      fork: { run: accepted.run, version, effects: 'approve', blob: 'b', memorySession: before.memorySession },
+    };
+    this.prefixes.set(run, structuredClone(entries.slice(0, version)));
+    this.started.add(run);
+    this.post({ v: 1, type: 'start', tenant: accepted.tenant, session, run, at: this.now, start });
   }
 
   schedule(): void {
@@ -406,7 +437,7 @@ class World {
     while (this.read[partition]! < waiting.length && this.chance() < 0.8) {
       const { sequence, message } = waiting[this.read[partition]!]!;
       this.read[partition]!++;
-      inputs.push({ kind: 'inbound', sequence, message });
+      inputs.push({ kind: 'inbound', sequence, message, prefix: structuredClone(this.prefixes.get(message.run)) });
     }
     this.results = this.results.filter((result) => {
       if (result.partition !== partition || this.chance() < 0.3) return true;
@@ -496,6 +527,27 @@ function judgeLimits(entries: RunEntry[]): void {
   expect(entries.length).toBeLessThanOrEqual(limits.journalEntriesMax + ENDING_MAX);
 }
 
+/** Every run comes out the same when its journal is decided again under its own bundle; forks of it begin as it did. */
+function judgeJournals(world: World): void {
+  const byRun = Map.groupBy(world.entries, (entry) => entry.run);
+  const toolsets = new Map([[contentHash(tools), { before: tools, after: tools }]]);
+  for (const entries of byRun.values()) {
+    const prefix = world.prefixes.get(entries[0]!.run);
+    if (prefix) {
+      const plain = ({ n, at, type, ...rest }: RunEntry) => [n, at, type, 'callId' in rest ? rest.callId : ''];
+      expect(entries.slice(0, prefix.length).map(plain)).toEqual(prefix.map(plain));
+      continue;
+    }
+    const same = preflight(entries, { before: bundle, after: bundle, afterHash: bundleHash, toolsets });
+    expect({ run: entries[0]!.run, ...same }).toEqual({ run: entries[0]!.run, verdict: 'same' });
+    // With other instructions the first call of a model is where it parts.
+    const steps = entries.flatMap((entry) => (entry.type === 'step.requested' ? [entry.step.kind] : []));
+    const other = preflight(entries, { before: bundle, after: otherWords, afterHash: 'other', toolsets });
+    const call = steps.indexOf('complete') + 1;
+    expect(other).toMatchObject(call > 0 ? { verdict: 'diverges', step: call } : { verdict: 'same' });
+  }
+}
+
 function judgeStates(world: World): void {
   for (let partition = 0; partition < PARTITIONS; partition++) {
     const live = world.states[partition]!;
@@ -511,11 +563,11 @@ function judgeStates(world: World): void {
   }
 }
 
-const SEEDS = Number(process.env.TUTTI_CHANCE_SEEDS ?? 150);
+const SEEDS = Number(process.env.TUTTI_CHANCE_SEEDS ?? 80);
 
 describe('whatever happens', () => {
   test('every run ends once, places and times are given back, and the log gives the state back', () => {
-    let parkings = 0;
+    let [parkings, forks] = [0, 0];
     const property = fc.property(fc.integer({ min: 1, max: 2 ** 31 }), (seed) => {
       const world = new World(seed);
       const modes = [undefined, 'queue', 'reject', 'interrupt', 'parallel'] as const;
@@ -526,6 +578,7 @@ describe('whatever happens', () => {
         world.quiet = turns > 400;
         if (turns < 100 && world.chance() < 0.12) world.start(world.oneOf(sessions), world.oneOf(modes));
         if (turns === 300) world.unschedule();
+        if (turns > 60 && turns < 250 && world.chance() < 0.03 && world.entries.length > 0) world.fork();
         if (world.chance() < 0.3) world.people();
         if (turns % 97 === 0) judgeStates(world);
         if (!world.turn() && turns > 400) break;
@@ -534,9 +587,11 @@ describe('whatever happens', () => {
       expect(open.map((run) => [run.id, run.status, isActive(run) ? run.phase : ''])).toEqual([]);
       judge(world);
       judgeStates(world);
+      judgeJournals(world);
       parkings += world.parkings;
+      forks += world.entries.filter((entry) => entry.type === 'run.forked').length;
     });
     fc.assert(property, { numRuns: SEEDS });
-    expect(parkings).toBeGreaterThan(0);
+    expect([parkings > 0, forks > 0]).toEqual([true, true]);
   });
 });

@@ -1,5 +1,5 @@
 /** Tools that the planner carries out itself: what models see of them, and who has which. */
-import type { AgentManifest, ToolDefinition } from '@tutti/contracts';
+import { type AgentManifest, ENGINE_TOOL_NAMES, type ToolDefinition } from '@tutti/contracts';
 import { REPORT_PROBLEM } from './evolve.ts';
 import type { RunState } from './state.ts';
 
@@ -7,8 +7,6 @@ export const ASK_USER = 'ask_user';
 export const SLEEP = 'sleep';
 export const DELEGATE = 'delegate';
 export const HAND_OVER = 'hand_over';
-/** Those that an agent has when its manifest names them. */
-const NAMED = [ASK_USER, SLEEP];
 
 export const QUESTION_CHARS_MAX = 4_000;
 export const TASK_CHARS_MAX = 20_000;
@@ -68,7 +66,7 @@ function agentTools(agents: string[]): ToolDefinition[] {
 
 /** Of the run's own agent. Tasks of a plan have no helpers of their own, but may say that the plan does not fit. */
 export function engineTools(run: RunState, agent: AgentManifest): ToolDefinition[] {
-  const names = NAMED.filter(
+  const names = ENGINE_TOOL_NAMES.filter(
     (name) => agent.tools.includes(name) && (name !== ASK_USER || run.start.onQuestion !== 'end'),
   );
   if (run.start.brief) names.push(REPORT_PROBLEM);
@@ -79,5 +77,5 @@ export function engineTools(run: RunState, agent: AgentManifest): ToolDefinition
 
 /** Whether the tools service has anything to tell about this agent. */
 export function needsToolset(agent: AgentManifest): boolean {
-  return agent.tools.some((name) => !NAMED.includes(name));
+  return agent.tools.some((name) => !ENGINE_TOOL_NAMES.includes(name));
 }

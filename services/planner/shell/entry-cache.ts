@@ -4,6 +4,16 @@
  */
 import type { RunEntry } from '@tutti/contracts';
 
+/** UTF-16 units of entries in one answer; whoever wants more asks again from there. */
+const PAGE_CHARS_MAX = 200_000;
+
+function page(json: string[], from: number): string[] {
+  let chars = 0;
+  let to = from;
+  while (to < json.length && (to === from || chars + json[to]!.length <= PAGE_CHARS_MAX)) chars += json[to++]!.length;
+  return json.slice(from, to);
+}
+
 interface Kept {
   /** Version of the first one; the others follow it without a gap. */
   first: number;
@@ -47,7 +57,7 @@ export class EntryCache {
   after(run: string, after: number): { entries: RunEntry[]; complete: boolean } {
     const kept = this.#byRun.get(run);
     if (!kept) return { entries: [], complete: false };
-    const wanted = kept.json.slice(Math.max(0, after + 1 - kept.first));
+    const wanted = page(kept.json, Math.max(0, after + 1 - kept.first));
     return { entries: wanted.map((json) => JSON.parse(json) as RunEntry), complete: kept.first <= after + 1 };
   }
 }

@@ -152,6 +152,20 @@ describe('policy', () => {
     expect(await h.execute()).toMatchObject({ status: 'approval_required', policy: 'spend', expiresInMs: 7_200_000 });
     expect(await h.execute({ approval: grant() })).toMatchObject({ status: 'done' });
   });
+  it('of a fork: what changes something, whatever policies say; what was done is told again', async () => {
+    const h = harness({ effect: 'keyed' });
+    const asked = await h.execute({ effects: 'approve' });
+    expect(asked).toMatchObject({ status: 'approval_required', policy: 'tutti.fork' });
+    expect(await h.execute({ effects: 'block' })).toMatchObject({ status: 'denied', policy: 'tutti.fork' });
+    expect(h.source.calls).toEqual([]);
+    expect(await h.execute({ effects: 'approve', approval: grant() })).toMatchObject({
+      status: 'done',
+      replayed: false,
+    });
+    expect(await h.execute({ effects: 'block' })).toMatchObject({ status: 'done', replayed: true });
+    const pure = harness({ effect: 'pure' });
+    expect(await pure.execute({ effects: 'block' })).toMatchObject({ status: 'done' });
+  });
   it('denied, approved or not', async () => {
     const policies = {
       'p.cedar': '@id("never") @reason("Never.") forbid (principal, action, resource == Tool::"order");',

@@ -1,5 +1,6 @@
 /** From a request to a call that may be dispatched: the agent's tools, valid arguments, and what policy says. */
 import { type Bundle, TuttiError } from '@tutti/contracts';
+import type { PolicyDecision } from '@tutti/policy';
 import { hashOfCall } from '../core/situation.ts';
 import { fitsAny } from '../core/text.ts';
 import type { Tool } from '../toolbox/toolbox.ts';
@@ -43,7 +44,8 @@ export function prepare(deps: BrokerDeps, request: ExecuteRequest, tool: Tool, b
 export function authorize(call: Call, approvedHashes: (string | undefined)[]): Result | undefined {
   const { request, tool, grant } = call;
   const approved = grant !== undefined && approvedHashes.includes(grant.argumentsHash);
-  const verdict = decide(call, tool, approved);
+  const own = decide(call, tool, approved);
+  const verdict = own.decision === 'allow' ? ofFork(call, approved) : own;
   switch (verdict.decision) {
     case 'allow':
       return undefined;
@@ -66,6 +68,20 @@ export function authorize(call: Call, approvedHashes: (string | undefined)[]): R
     default:
       throw new TuttiError('internal', `unknown decision for ${request.callId}: ${verdict.decision satisfies never}`);
   }
+}
+
+/** A fork repeats what somebody did already: what it changes in the world is a human's to allow, whatever policies say. */
+function ofFork({ request, tool }: Call, approved: boolean): PolicyDecision {
+  const policy = 'tutti.fork';
+  if (request.effects === undefined || tool.effect === 'pure' || (request.effects === 'approve' && approved))
+    return { decision: 'allow', policy, reason: '' };
+  if (request.effects === 'block')
+    return { decision: 'deny', policy, reason: 'This run is a fork, in which nothing may be changed in the world.' };
+  return {
+    decision: 'approval',
+    policy,
+    reason: 'This run is a fork: a human has to allow what it changes in the world.',
+  };
 }
 
 export function decide(call: Call, tool: Tool, approved: boolean) {
