@@ -89,8 +89,8 @@ export const LIMITS = {
   toolResultCharsMax: 32_000,
   /** Bytes of JSON of one request or result. What is over the bus's own limit of a message travels by reference. */
   payloadBytesMax: 32 * 1024 * 1024,
-  /** Requests that may travel in one message. */
-  batchItemsMax: 64,
+  /** Requests or results that travel in one message: enough to be worth it, few enough that others need not wait for them. */
+  batchItemsMax: 16,
   /** A worker says on the reply inbox that it is alive this often … */
   heartbeatMs: 1_000,
   /** … and after this long without a word the step is sent again. */

@@ -1,8 +1,9 @@
 /** Whatever is put in during one tick of the event loop goes out together: one message instead of many. */
 
 /**
- * Calls `flush` with all items of a key once per tick, at most `itemsMax` at a time. A timer of 1 ms would cost 15
- * (FACTS.md), so the tick is the event loop's, or what `schedule` makes of it.
+ * Calls `flush` with all items of a key once per tick, or as soon as there are `itemsMax`. A timer of 1 ms would cost 15
+ * (FACTS.md), so the tick is the event loop's, or what `schedule` makes of it. Those that fill a message go at
+ * once: whoever gets them can begin while the rest is still being made.
  */
 export function createCoalescer<Item>(
   itemsMax: number,
@@ -16,21 +17,28 @@ export function createCoalescer<Item>(
     scheduled = false;
     const batches = pending;
     pending = new Map();
-    for (const [key, items] of batches) {
-      // One that cannot be sent (a closed connection, say) must not take the others with it.
-      try {
-        if (items.length <= itemsMax) flush(key, items);
-        else for (let i = 0; i < items.length; i += itemsMax) flush(key, items.slice(i, i + itemsMax));
-      } catch (error) {
-        failed(error, key);
-      }
+    for (const [key, items] of batches) send(key, items);
+  }
+  function send(key: string, items: Item[]): void {
+    // One that cannot be sent (a closed connection, say) must not take the others with it.
+    try {
+      flush(key, items);
+    } catch (error) {
+      failed(error, key);
     }
   }
   return {
     add(key: string, item: Item): void {
-      const items = pending.get(key);
+      let items = pending.get(key);
       if (items) items.push(item);
-      else pending.set(key, [item]);
+      else {
+        items = [item];
+        pending.set(key, items);
+      }
+      if (items.length >= itemsMax) {
+        pending.delete(key);
+        return send(key, items);
+      }
       if (!scheduled) {
         scheduled = true;
         schedule(run);

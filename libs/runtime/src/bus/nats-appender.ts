@@ -87,6 +87,7 @@ export function createAppender(nc: NatsConnection, outbox: Outbox, replyPrefix: 
         sweep ??= setInterval(expire, SWEEP_MS);
         outbox.add({
           subject,
+          bytes: data.length,
           send: () => nc.publish(subject, data, { reply: `${replyPrefix}.${token}`, headers: headersOf(options) }),
           failed(error) {
             waiting.delete(token);

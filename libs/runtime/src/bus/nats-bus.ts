@@ -128,7 +128,7 @@ class NatsBus implements Bus {
   }
 
   publish(subject: string, data: Uint8Array, options?: { reply?: string }): void {
-    this.#outbox.add({ subject, send: () => this.#nc.publish(subject, data, options) });
+    this.#outbox.add({ subject, bytes: data.length, send: () => this.#nc.publish(subject, data, options) });
   }
 
   beforeSending(action: () => void): void {

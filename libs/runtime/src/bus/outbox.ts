@@ -1,12 +1,17 @@
 /**
  * What a connection sends in one turn of the event loop leaves together, in one write to the socket: a write costs more
- * than all else that a small message does. Invariants: messages leave in the order in which they were added; at the
- * latest the turn after; one that cannot be sent takes none of the others with it.
+ * than all else that a small message does. Enough for a write of its own does not wait for the turn to end.
+ * Invariants: messages leave in the order in which they were added; at the latest the turn after; one that cannot be
+ * sent takes none of the others with it.
  */
 import type { Logger } from '../log.ts';
 
+/** What is worth a write. */
+const ENOUGH_BYTES = 16_384;
+
 export interface Outgoing {
   subject: string;
+  bytes: number;
   send(): void;
   /** Told instead of the log. */
   failed?(error: unknown): void;
@@ -23,6 +28,7 @@ export interface Outbox {
 export function createOutbox(log: Logger): Outbox {
   let actions: (() => void)[] = [];
   let messages: Outgoing[] = [];
+  let bytes = 0;
   let scheduled = false;
 
   function schedule(): void {
@@ -50,6 +56,7 @@ export function createOutbox(log: Logger): Outbox {
     if (messages.length === 0) return;
     const leaving = messages;
     messages = [];
+    bytes = 0;
     for (const message of leaving) {
       try {
         message.send();
@@ -63,7 +70,9 @@ export function createOutbox(log: Logger): Outbox {
   return {
     add(message) {
       messages.push(message);
-      schedule();
+      bytes += message.bytes;
+      if (bytes >= ENOUGH_BYTES) flush();
+      else schedule();
     },
     before(action) {
       actions.push(action);
