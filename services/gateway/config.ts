@@ -40,6 +40,10 @@ export const GatewayConfig = z
       'Tries to read a child run before its parent goes on without it.',
     ),
     TUTTI_APPROVAL_CONFIRM_MS: positive(5 * SECOND_MS).describe('How long a decision waits to be seen taken in.'),
+    TUTTI_LAG_MAX: positive(20_000).describe(
+      'Messages that may wait in a partition before new runs for it are refused as overloaded.',
+    ),
+    TUTTI_PREFLIGHT_TIMEOUT_MS: positive(120 * SECOND_MS).describe('How long a preflight may take.'),
     TUTTI_DRAIN_TIMEOUT_MS: positive(10 * SECOND_MS).describe('How long stopping waits for requests under way.'),
   })
   .transform((env) => ({
@@ -62,6 +66,8 @@ export const GatewayConfig = z
     followRetryMs: env.TUTTI_FOLLOW_RETRY_MS,
     followChildTriesMax: env.TUTTI_FOLLOW_CHILD_TRIES_MAX,
     approvalConfirmMs: env.TUTTI_APPROVAL_CONFIRM_MS,
+    lagMax: env.TUTTI_LAG_MAX,
+    preflightTimeoutMs: env.TUTTI_PREFLIGHT_TIMEOUT_MS,
     drainTimeoutMs: env.TUTTI_DRAIN_TIMEOUT_MS,
   }));
 export type GatewayConfig = z.output<typeof GatewayConfig>;

@@ -1,9 +1,10 @@
 /** Puts the gateway together: what it reads from, what it writes to, the HTTP server, and how it stops. */
 import type { AddressInfo } from 'node:net';
-import { TuttiError } from '@tutti/contracts';
+import { LIMITS, TuttiError } from '@tutti/contracts';
 import { defineService, type RunningService, type ServiceContext } from '@tutti/runtime';
 import type { FastifyInstance } from 'fastify';
 import { createInboundWriter } from './adapters/bus-inbound.ts';
+import { watchLoad } from './adapters/bus-load.ts';
 import { createOwner } from './adapters/bus-owner.ts';
 import { learnPartitions } from './adapters/bus-partitions.ts';
 import { createFollowRun } from './adapters/follow-run.ts';
@@ -38,6 +39,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
   const owner = createOwner(bus, partitions, log, config.ownerTimeoutMs);
   const memory = createMemory(caller, config.readTimeoutMs);
   const reader = createRunReader({ bus, owner, memory, partitions, log });
+  const load = watchLoad({ bus, partitions, log, lagMax: config.lagMax, retryAfterMs: LIMITS.overloadedRetryMs });
   const watchers = new Watchers(config.watchersMax);
   const app = createApp({
     config,
@@ -51,6 +53,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
     memory,
     reader,
     inbound: createInboundWriter(bus, partitions, config),
+    load,
     followRun: createFollowRun({ bus, reader, log, limits: { ...config, queueBytesMax: config.sseBufferBytesMax } }),
     watchers,
     extraReady: options.extraReady,
@@ -73,6 +76,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
       await closeHttp(app, config.drainTimeoutMs);
     },
     async stop() {
+      load.stop();
       partitions.stop();
     },
   };

@@ -14,6 +14,8 @@ export interface BundleStore {
   get(hash: string): Promise<Bundle>;
   /** From the cache alone. */
   peek(hash: string): Bundle | undefined;
+  /** Stores it and returns its hash; whoever starts a run with it has to name it. */
+  store(bundle: Bundle): Promise<string>;
   /** Stores it and makes it the tenant's current one. Returns its hash. */
   apply(tenant: string, bundle: Bundle): Promise<string>;
   /** Hash of the tenant's current bundle, or null. */
@@ -26,6 +28,14 @@ export function createBundleStore(bucket: () => Promise<Bucket>): BundleStore {
     if (cache.size >= CACHE_MAX) cache.delete(cache.keys().next().value as string);
     cache.set(hash, bundle);
     return bundle;
+  }
+  async function store(input: Bundle): Promise<string> {
+    const parsed = Bundle.safeParse(input);
+    if (!parsed.success) throw new TuttiError('bundle_invalid', describeZodError(parsed.error));
+    const hash = contentHash(parsed.data);
+    await (await bucket()).put(`bundle.${hash}`, bytes.encode(JSON.stringify(parsed.data)));
+    keep(hash, parsed.data);
+    return hash;
   }
   return {
     peek: (hash) => cache.get(hash),
@@ -40,14 +50,10 @@ export function createBundleStore(bucket: () => Promise<Bucket>): BundleStore {
         throw new TuttiError('bundle_invalid', `what is stored as bundle ${hash} is something else`);
       return keep(hash, bundle);
     },
+    store,
     async apply(tenant, input) {
-      const parsed = Bundle.safeParse(input);
-      if (!parsed.success) throw new TuttiError('bundle_invalid', describeZodError(parsed.error));
-      const hash = contentHash(parsed.data);
-      const store = await bucket();
-      await store.put(`bundle.${hash}`, bytes.encode(JSON.stringify(parsed.data)));
-      await store.put(`current.${tenant}`, bytes.encode(hash));
-      keep(hash, parsed.data);
+      const hash = await store(input);
+      await (await bucket()).put(`current.${tenant}`, bytes.encode(hash));
       return hash;
     },
     async current(tenant) {

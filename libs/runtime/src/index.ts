@@ -1,4 +1,5 @@
 export * from './bundles.ts';
+export * from './bury.ts';
 export { connectNatsBus, type NatsBusOptions } from './bus/nats-bus.ts';
 export * from './bus/port.ts';
 export { createCaller } from './caller.ts';

@@ -9,21 +9,25 @@ const text = new TextDecoder();
 export interface Owner {
   /** `id` leads to the partition. */
   ask(id: string, request: OwnerRequest): Promise<OwnerReply | null>;
+  askPartition(partition: number, request: OwnerRequest): Promise<OwnerReply | null>;
 }
 
 export function createOwner(bus: Bus, partitions: Partitions, log: Logger, timeoutMs: number): Owner {
   return {
-    async ask(id, request) {
-      const subject = subjects.owner(partitions.of(id));
-      try {
-        const reply = await bus.request(subject, bytes.encode(JSON.stringify(request)), timeoutMs);
-        return OwnerReply.parse(JSON.parse(text.decode(reply)));
-      } catch (error) {
-        const gone = error instanceof TuttiError && error.retryable;
-        if (gone) log.debug({ subject, error: error.message }, 'no owner answers');
-        else log.error({ subject, error }, 'the owner’s answer cannot be used');
-        return null;
-      }
-    },
+    ask: (id, request) => askPartition(partitions.of(id), request),
+    askPartition,
   };
+
+  async function askPartition(partition: number, request: OwnerRequest): Promise<OwnerReply | null> {
+    const subject = subjects.owner(partition);
+    try {
+      const reply = await bus.request(subject, bytes.encode(JSON.stringify(request)), timeoutMs);
+      return OwnerReply.parse(JSON.parse(text.decode(reply)));
+    } catch (error) {
+      const gone = error instanceof TuttiError && error.retryable;
+      if (gone) log.debug({ subject, error: error.message }, 'no owner answers');
+      else log.error({ subject, error }, 'the owner’s answer cannot be used');
+      return null;
+    }
+  }
 }

@@ -1,6 +1,6 @@
 /** OpenAI's Chat Completions answers. Pure. `tutti` is ours; clients that do not know it skip it. */
-import type { ApprovalRecord, Citation, RunStatus, Usage } from '@tutti/contracts';
-import { approvalBody } from './views.ts';
+import type { ApprovalRecord, Citation, QuestionRecord, RunStatus, Usage } from '@tutti/contracts';
+import { approvalBody, questionBody } from './views.ts';
 
 export interface ChatFrame {
   run: string;
@@ -18,6 +18,8 @@ export interface ChatOutcome {
   citations: Citation[];
   degraded: boolean;
   approvals: ApprovalRecord[];
+  /** What the run asks; the next message of the session answers it. */
+  question?: QuestionRecord;
 }
 
 export function tuttiField(frame: ChatFrame, outcome?: ChatOutcome) {
@@ -26,6 +28,7 @@ export function tuttiField(frame: ChatFrame, outcome?: ChatOutcome) {
     session: frame.session,
     status: outcome?.status ?? 'queued',
     approvals: (outcome?.approvals ?? []).map(approvalBody),
+    question: outcome?.question ? questionBody(outcome.question) : null,
     citations: outcome?.citations ?? [],
     degraded: outcome?.degraded ?? false,
     ignored: frame.ignored,

@@ -8,10 +8,14 @@ import type { GatewayDeps } from './deps.ts';
 import { approvalRoutes } from './routes-approvals.ts';
 import { catalogueRoutes } from './routes-catalogue.ts';
 import { chatRoutes } from './routes-chat.ts';
+import { deadLetterRoutes } from './routes-dead-letters.ts';
 import { documentRoutes } from './routes-documents.ts';
 import { eventRoutes } from './routes-events.ts';
 import { healthRoutes } from './routes-health.ts';
+import { inputRoutes } from './routes-input.ts';
+import { journalRoutes } from './routes-journal.ts';
 import { runRoutes } from './routes-runs.ts';
+import { scheduleRoutes } from './routes-schedules.ts';
 import { sessionRoutes } from './routes-sessions.ts';
 import { traceRequests } from './tracing.ts';
 
@@ -46,6 +50,10 @@ export function createApp(deps: GatewayDeps): FastifyInstance {
     catalogueRoutes,
     documentRoutes,
     sessionRoutes,
+    inputRoutes,
+    journalRoutes,
+    scheduleRoutes,
+    deadLetterRoutes,
   ])
     routes(app, deps);
   return app;

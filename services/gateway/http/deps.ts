@@ -1,5 +1,6 @@
 /** What the routes work with. Made once, by service.ts. */
 import type { BundleStore, Bus, Caller, Logger, Telemetry } from '@tutti/runtime';
+import type { Load } from '../adapters/bus-load.ts';
 import type { Owner } from '../adapters/bus-owner.ts';
 import type { FollowRun } from '../adapters/follow-run.ts';
 import type { Memory } from '../adapters/run-reader.ts';
@@ -28,6 +29,7 @@ export interface GatewayDeps {
   memory: Memory;
   reader: RunReader;
   inbound: InboundWriter;
+  load: Load;
   followRun: FollowRun;
   watchers: Watchers;
   extraReady: ExtraReady | undefined;

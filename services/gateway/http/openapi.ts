@@ -3,8 +3,12 @@ import { Bundle } from '@tutti/contracts';
 import { z } from 'zod';
 import { ChatCompletionRequest } from '../core/chat-request.ts';
 import { DecideApproval, ListApprovals } from './routes-approvals.ts';
+import { ListDeadLetters } from './routes-dead-letters.ts';
 import { PutDocument } from './routes-documents.ts';
+import { AnswerQuestion } from './routes-input.ts';
+import { ForkRun, Preflight, ReadState } from './routes-journal.ts';
 import { CancelRun, CreateRun, ListRuns, ReadJournal } from './routes-runs.ts';
+import { PutSchedule } from './routes-schedules.ts';
 import { ReadSession } from './routes-sessions.ts';
 
 interface Endpoint {
@@ -34,6 +38,25 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: '/v1/runs/{id}/events', summary: 'A run’s events, live.', contentType: EVENT_STREAM },
   { method: 'GET', path: '/v1/runs/{id}/journal', summary: 'A run’s entries.', query: ReadJournal },
   { method: 'POST', path: '/v1/runs/{id}/cancel', summary: 'Cancel a run.', body: CancelRun, status: 202 },
+  { method: 'POST', path: '/v1/runs/{id}/input', summary: 'Answer what a run asks.', body: AnswerQuestion },
+  { method: 'GET', path: '/v1/runs/{id}/state', summary: 'The state of a run at a version.', query: ReadState },
+  {
+    method: 'POST',
+    path: '/v1/runs/{id}/fork',
+    summary: 'Go on otherwise from a version.',
+    body: ForkRun,
+    status: 202,
+  },
+  { method: 'POST', path: '/v1/preflight', summary: 'Try a bundle on runs.', body: Preflight },
+  { method: 'GET', path: '/v1/schedules', summary: 'Schedules.' },
+  { method: 'GET', path: '/v1/schedules/{name}', summary: 'A schedule, with its next ticks.' },
+  { method: 'PUT', path: '/v1/schedules/{name}', summary: 'Set a schedule.', body: PutSchedule, status: 202 },
+  { method: 'DELETE', path: '/v1/schedules/{name}', summary: 'Remove a schedule.', status: 202 },
+  { method: 'GET', path: '/v1/dead-letters', summary: 'What kept failing.', query: ListDeadLetters },
+  { method: 'GET', path: '/v1/dead-letters/{id}', summary: 'A dead letter.' },
+  { method: 'POST', path: '/v1/dead-letters/{id}/resend', summary: 'Send it again.', status: 202 },
+  { method: 'DELETE', path: '/v1/dead-letters/{id}', summary: 'Remove it.' },
+  { method: 'GET', path: '/v1/load', summary: 'How the partitions do.' },
   { method: 'GET', path: '/v1/approvals', summary: 'Approvals.', query: ListApprovals },
   { method: 'GET', path: '/v1/approvals/{id}', summary: 'An approval.' },
   { method: 'POST', path: '/v1/approvals/{id}', summary: 'Decide: approve or deny.', body: DecideApproval },

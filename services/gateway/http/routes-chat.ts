@@ -7,6 +7,7 @@ import {
   type ApprovalRecord,
   derivedCallId,
   derivedRunId,
+  type QuestionRecord,
   type RunEntry,
   type RunView,
   TuttiError,
@@ -27,11 +28,14 @@ import {
 } from '../core/chat-response.ts';
 import { errorBody } from '../core/errors.ts';
 import type { GatewayDeps } from './deps.ts';
+import { openQuestion, prepareAnswer } from './routes-input.ts';
 import { cancelRun } from './routes-runs.ts';
 import { SseWriter } from './sse-writer.ts';
-import { type PreparedRun, prepareRun, readIdempotencyKey, SessionName } from './start-run.ts';
+import { type PreparedRun, prepareRun, readIdempotencyKey, SessionName, sessionFor } from './start-run.ts';
 import { parse } from './validate.ts';
 
+/** Entries after which a run may have come to wait for somebody. */
+const MAY_WAIT: ReadonlySet<string> = new Set(['approval.requested', 'question.asked', 'child.waiting']);
 const HISTORY_STEP_MS = 1_000;
 const DONE = '[DONE]';
 
@@ -41,19 +45,37 @@ export function chatRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     const chat = readChat(body);
     const session = sessionOf(request, body);
     const idempotencyKey = readIdempotencyKey(request.headers['idempotency-key']);
-    const prepared = await prepareRun(deps, request.identity, {
-      agent: body.model,
-      input: chat.input,
-      session,
-      live: body.stream === true,
-      idempotencyKey,
-      traceparent: request.span?.traceparent,
-    });
+    const answer = idempotencyKey === undefined ? await answerOf(deps, request, session, chat.input) : null;
+    const prepared =
+      answer ??
+      (await prepareRun(deps, request.identity, {
+        agent: body.model,
+        input: chat.input,
+        session,
+        live: body.stream === true,
+        // Without a session nobody could answer.
+        onQuestion: session === undefined ? 'end' : 'wait',
+        idempotencyKey,
+        traceparent: request.span?.traceparent,
+      }));
     const frame = frameOf(prepared, body.model, chat);
     const keep = idempotencyKey !== undefined || request.headers['x-tutti-keep'] === 'true';
     await new ChatExchange(deps, request, reply, prepared, frame, keep).serve(body, session ? [] : chat.history);
     return reply;
   });
+}
+
+/** A message to a session whose run waits for input is that input. */
+async function answerOf(
+  deps: GatewayDeps,
+  request: FastifyRequest,
+  session: string | undefined,
+  text: string,
+): Promise<PreparedRun | null> {
+  if (session === undefined) return null;
+  const { tenant } = request.identity;
+  const question = await openQuestion(deps, tenant, sessionFor(tenant, session));
+  return question && prepareAnswer(deps, request.identity, question, text);
 }
 
 function sessionOf(request: FastifyRequest, body: ChatCompletionRequest): string | undefined {
@@ -109,7 +131,9 @@ class ChatExchange {
       tenant,
       root: this.#frame.run,
       children: false,
-      fresh: this.#prepared.existing === null,
+      ...(this.#prepared.answers
+        ? { resumeAfter: this.#prepared.answers.version }
+        : { fresh: this.#prepared.existing === null }),
       signal: AbortSignal.any([this.#left.signal, this.#timedOut, watcher.signal]),
     });
     try {
@@ -127,7 +151,7 @@ class ChatExchange {
     this.#reply.headers({ 'x-tutti-run': run, 'x-tutti-session': session });
     this.#request.span?.attributes({ 'gen_ai.agent.name': agent, 'gen_ai.conversation.id': session, 'tutti.run': run });
     if (!this.#prepared.existing) {
-      await this.#takeOver(history);
+      if (!this.#prepared.answers) await this.#takeOver(history);
       await this.#prepared.commit();
     }
     // From here on a client's own retry would be a second run. (OpenAI's clients obey this header.)
@@ -210,10 +234,12 @@ class ChatExchange {
           each(event);
           continue;
         }
+        // What came before the message that this request brought.
+        if (event.muted) continue;
         const end = endOf(event.entry);
         if (end) return end;
         each(event);
-        if (event.entry.type === 'approval.requested' || event.entry.type === 'child.waiting') mayWait = true;
+        if (MAY_WAIT.has(event.entry.type)) mayWait = true;
       }
       const waiting = mayWait ? await this.#waiting() : undefined;
       if (waiting) return { kind: 'outcome', outcome: waiting };
@@ -227,6 +253,8 @@ class ChatExchange {
     const { reader } = this.#deps;
     const view = await reader.ownersRun(this.#request.identity.tenant, this.#frame.run);
     if (view?.status !== 'waiting') return undefined;
+    const { question } = view;
+    if (question && question.id !== this.#prepared.answers?.question) return askingOutcome(view, question);
     const open = (await reader.openApprovals(this.#frame.run)) ?? [];
     const approvals = open.filter(({ status }) => status === 'pending');
     return approvals.length === 0 ? undefined : waitingOutcome(view, approvals);
@@ -281,6 +309,11 @@ function endOf(entry: RunEntry): End | undefined {
     kind: 'outcome',
     outcome: { status: 'completed', content: output, usage, citations, degraded, approvals: [] },
   };
+}
+
+function askingOutcome(view: RunView, question: QuestionRecord): ChatOutcome {
+  const { usage, citations, degraded } = view;
+  return { status: 'waiting', content: question.text, usage, citations, degraded, approvals: [], question };
 }
 
 function waitingOutcome(view: RunView, approvals: ApprovalRecord[]): ChatOutcome {

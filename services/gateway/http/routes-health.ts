@@ -13,6 +13,8 @@ export function healthRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     return { status: ok ? 'ok' : 'not ready', checks };
   });
 
+  app.get('/v1/load', async () => ({ object: 'list', data: deps.load.partitions }));
+
   app.get('/openapi.json', async () => openApi());
 
   app.get('/', async (request, reply) => {

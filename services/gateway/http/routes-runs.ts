@@ -1,10 +1,12 @@
 /** Runs: start, read, list, cancel, journal. */
-import { LIMITS, type RunEntry, RunId, RunStatus, SomeRunLimits, TuttiError } from '@tutti/contracts';
+import { Readable } from 'node:stream';
+import { LIMITS, type RunEntry, RunId, RunStatus, SomeRunLimits, TuttiError, WhenBusy } from '@tutti/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { EntryViews } from '../core/public-entry.ts';
 import { isOver, runBody } from '../core/views.ts';
 import type { GatewayDeps } from './deps.ts';
+import { JSON_LINES, journalLines } from './routes-journal.ts';
 import { prepareRun, readIdempotencyKey, SessionName, sessionFor } from './start-run.ts';
 import { notFound, parse, parseId } from './validate.ts';
 
@@ -13,6 +15,12 @@ export const CreateRun = z.strictObject({
   input: z.string().min(1).max(LIMITS.inputCharsMax).describe('What the user says.'),
   session: SessionName.optional().describe('A session id, or your own name for the conversation; new where left out.'),
   limits: SomeRunLimits.strict().optional().describe('Lower limits than the agent’s.'),
+  whenBusy: WhenBusy.optional().describe('What this message does when a run of its session is under way.'),
+  model: z.string().min(1).max(200).optional().describe('A model or route instead of the agent’s.'),
+  onQuestion: z
+    .enum(['wait', 'end'])
+    .default('wait')
+    .describe('`wait`: a question to the user parks the run until POST …/input; `end`: the question is the answer.'),
 });
 export const CancelRun = z.strictObject({ reason: z.string().max(1_000).default('') });
 export const ListRuns = z.strictObject({
@@ -27,6 +35,8 @@ export const ReadJournal = z.strictObject({
   after: z.coerce.number().int().nonnegative().default(0),
   limit: z.coerce.number().int().min(1).max(1_000).default(500),
   view: z.enum(['public', 'full']).default('public').describe('`full`: the entries as they are stored.'),
+  format: z.enum(['json', 'jsonl']).default('json').describe('`jsonl`: the whole journal as stored, one entry a line.'),
+  children: z.enum(['true', 'false']).default('false').describe('With `jsonl`: those of the runs below it too.'),
 });
 
 type RunPath = { Params: { id: string } };
@@ -67,9 +77,12 @@ export function runRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     reply.code(202).send({ ...runBody(view), cancelling: true });
   });
 
-  app.get<RunPath>('/v1/runs/:id/journal', async (request) => {
+  app.get<RunPath>('/v1/runs/:id/journal', async (request, reply) => {
     const query = parse(ReadJournal, request.query, 'query');
-    const { id } = await knownRun(deps, request);
+    const view = await knownRun(deps, request);
+    const { id } = view;
+    if (query.format === 'jsonl')
+      return reply.type(JSON_LINES).send(Readable.from(journalLines(deps, view, query.children === 'true')));
     const entries = await journal(deps, request.identity.tenant, id, query.after, query.limit);
     const views = new EntryViews();
     const data = query.view === 'full' ? entries : entries.map((entry) => views.view(entry));

@@ -13,6 +13,7 @@ import {
   SessionId,
   sessionIdFor,
   TuttiError,
+  type WhenBusy,
 } from '@tutti/contracts';
 import { z } from 'zod';
 import type { Identity } from '../core/api-keys.ts';
@@ -35,6 +36,10 @@ export interface StartRequest {
   input: string;
   session: string | undefined;
   limits?: Partial<RunLimits>;
+  whenBusy?: WhenBusy | undefined;
+  model?: string | undefined;
+  /** `wait`: whoever asks can answer a question of the run later. */
+  onQuestion: 'wait' | 'end';
   live: boolean;
   idempotencyKey: string | undefined;
   traceparent: string | undefined;
@@ -47,13 +52,16 @@ export interface PreparedRun {
   existing: RunView | null;
   /** Stores the start. Only where `existing` is null. */
   commit(): Promise<void>;
+  /** The run is there already and waits with this question; `commit` answers it. `version`: of the run at that time. */
+  answers?: { question: string; version: number };
 }
 
-type Deps = Pick<GatewayDeps, 'bundles' | 'reader' | 'inbound'>;
+type Deps = Pick<GatewayDeps, 'bundles' | 'reader' | 'inbound' | 'load'>;
 
 export async function prepareRun(deps: Deps, identity: Identity, request: StartRequest): Promise<PreparedRun> {
   const { tenant, principal } = identity;
   const { session, run } = idsFor(tenant, request);
+  deps.load.admit(run);
   const existing = request.idempotencyKey === undefined ? null : await earlierRun(deps, tenant, run, request);
   if (existing) return { run, session, existing, commit: async () => {} };
   const { hash, bundle } = await currentBundle(deps, tenant);
@@ -84,7 +92,9 @@ export async function prepareRun(deps: Deps, identity: Identity, request: StartR
             brief: null,
             ...(request.traceparent ? { traceparent: request.traceparent } : {}),
             live: request.live,
-            onQuestion: 'end',
+            ...(request.onQuestion === 'end' ? { onQuestion: 'end' as const } : {}),
+            ...(request.whenBusy === undefined ? {} : { whenBusy: request.whenBusy }),
+            ...(request.model === undefined ? {} : { model: request.model }),
           },
         },
         run,

@@ -77,7 +77,16 @@ class Preflight {
     const decider = new Decider(state, env);
     const pinned = input.kind === 'inbound' && input.message.type === 'start' ? repinned(input, hash) : input;
     decider.take(structuredClone(pinned));
+    if (at === 0) this.#withoutWall(state);
     return decider.entries.filter((entry) => entry.run === this.#accepted.run);
+  }
+
+  /** When a run began and how long it may take depended on its neighbours; running out of time is no decision of its bundle. */
+  #withoutWall(state: PartitionState): void {
+    const run = state.runs.get(this.#accepted.run);
+    if (!run || !isActive(run)) return;
+    run.limits = { ...run.limits, wallTimeMs: Number.MAX_SAFE_INTEGER };
+    state.due.remove(run.id, 'wall');
   }
 
   /** Entry by entry, and for each step the request that it sends. */
