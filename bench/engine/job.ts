@@ -7,7 +7,7 @@ import type { Bundle } from '@tutti/contracts';
 export const TENANT = 'bench';
 export const AGENT = 'worker';
 export const GOAL = 'What do three nights at 189 cost together with the flight at 412?';
-export const EXPRESSION = '412 + 3 * 189';
+export const EXPRESSION = '412 + 567';
 export const ANSWER = 'The trip costs 979 in all [1].';
 export const PASSAGE = {
   id: 'prices-1',

@@ -1,32 +1,21 @@
 /** The verbs of the tools service: `describe` and `execute`. */
-import { contentHash, ENGINE_TOOL_NAMES, type ToolDefinition, TuttiError } from '@tutti/contracts';
+import { type AgentManifest, contentHash, ENGINE_TOOL_NAMES, type ToolDefinition, TuttiError } from '@tutti/contracts';
 import type { BundleStore, Handlers } from '@tutti/runtime';
 import type { Broker } from './broker/execute.ts';
 import { fitsAny } from './core/text.ts';
-import type { Tool } from './toolbox/toolbox.ts';
+import type { Tool, ToolsNow } from './toolbox/toolbox.ts';
 import type { Toolboxes } from './toolbox/toolboxes.ts';
 
 export function createHandlers(deps: { bundles: BundleStore; toolboxes: Toolboxes; broker: Broker }): Handlers {
+  const described = remembering(describe);
   return {
     async describe(body, { signal }) {
       const bundle = await deps.bundles.get(body.bundle);
       const agent = Object.hasOwn(bundle.agents, body.agent) ? bundle.agents[body.agent] : undefined;
       if (!agent) throw new TuttiError('not_found', `there is no agent "${body.agent}" in this bundle`);
-      const { tools, problems } = await deps.toolboxes.of(body.bundle, bundle).tools(signal);
-      const definitions = [...tools.values()]
-        .filter((tool) => fitsAny(tool.name, agent.tools))
-        .sort((a, b) => (a.name < b.name ? -1 : 1))
-        .map(definitionOf);
-      const names = definitions.map((tool) => tool.name);
-      const missing = agent.tools
-        .filter((pattern) => !ENGINE_TOOL_NAMES.includes(pattern) && !names.some((name) => fitsAny(name, [pattern])))
-        .map((pattern) => `the agent "${body.agent}" asks for "${pattern}", which no source offers right now`);
-      const hash = contentHash(definitions);
-      return {
-        hash,
-        problems: [...problems, ...missing],
-        ...(body.have.includes(hash) ? {} : { tools: definitions }),
-      };
+      const now = await deps.toolboxes.of(body.bundle, bundle).tools(signal);
+      const { hash, definitions, problems } = described(now, agent);
+      return { hash, problems, ...(body.have.includes(hash) ? {} : { tools: definitions }) };
     },
     async execute(body, context) {
       const { tenant, callId, run } = context.item;
@@ -42,6 +31,42 @@ export function createHandlers(deps: { bundles: BundleStore; toolboxes: Toolboxe
       });
       return result;
     },
+  };
+}
+
+interface Described {
+  hash: string;
+  definitions: ToolDefinition[];
+  problems: string[];
+}
+
+/** An agent's toolset. Every run asks for it, and hashing many schemas takes a while. */
+function describe({ tools, problems }: ToolsNow, agent: AgentManifest): Described {
+  const definitions = [...tools.values()]
+    .filter((tool) => fitsAny(tool.name, agent.tools))
+    .sort((a, b) => (a.name < b.name ? -1 : 1))
+    .map(definitionOf);
+  const names = definitions.map((tool) => tool.name);
+  const missing = agent.tools
+    .filter((pattern) => !ENGINE_TOOL_NAMES.includes(pattern) && !names.some((name) => fitsAny(name, [pattern])))
+    .map((pattern) => `the agent "${agent.name}" asks for "${pattern}", which no source offers right now`);
+  return { hash: contentHash(definitions), definitions, problems: [...problems, ...missing] };
+}
+
+function remembering(make: typeof describe): typeof describe {
+  const made = new WeakMap<ToolsNow, WeakMap<AgentManifest, Described>>();
+  return (now, agent) => {
+    let ofAgents = made.get(now);
+    if (!ofAgents) {
+      ofAgents = new WeakMap();
+      made.set(now, ofAgents);
+    }
+    let known = ofAgents.get(agent);
+    if (!known) {
+      known = make(now, agent);
+      ofAgents.set(agent, known);
+    }
+    return known;
   };
 }
 

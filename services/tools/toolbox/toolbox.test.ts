@@ -107,3 +107,16 @@ it('a list in progress is given up with its asker, not with the source', async (
   go();
   expect((await second).name).toBe('a');
 });
+
+it('what is made of the listings is made once, and anew when one of them has changed', async () => {
+  const changing = new FakeSource([tool('a')]);
+  changing.isStatic = false;
+  const box = toolbox({ changing, steady: new FakeSource([tool('b')]) }, {}, 200);
+  const first = await box.tools(signal());
+  expect(await box.tools(signal())).toBe(first);
+  expect(await box.find('a', signal())).toBe(first.tools.get('a'));
+  changing.tools.splice(0, 1, tool('c'));
+  await new Promise((resolve) => setTimeout(resolve, 250));
+  expect([...(await box.tools(signal())).tools.keys()].sort()).toEqual(['b', 'c']);
+  await expect(box.find('a', signal())).rejects.toMatchObject({ code: 'tool_unknown' });
+});

@@ -42,7 +42,7 @@ export interface ToolsNow {
 }
 
 export interface Toolbox {
-  /** What there is now. Sources that cannot be asked are in `problems`. */
+  /** What there is now; the same object while that is the same. Sources that cannot be asked are in `problems`. */
   tools(signal: AbortSignal): Promise<ToolsNow>;
   /** Throws TuttiError `tool_unknown`, or `unavailable` when a source that may have it cannot be asked. */
   find(name: string, signal: AbortSignal): Promise<Tool>;
@@ -58,6 +58,22 @@ export interface ToolboxOptions {
   listTimeoutMs: number;
 }
 
+/** What a source has to offer now. The same lists as long as nothing has changed, so that what is made of them is made once. */
+interface Found {
+  name: string;
+  tools: Tool[];
+  problems: string[];
+  error: TuttiError | undefined;
+}
+/** What was made of a listing. */
+interface Built {
+  listing: SourceListing;
+  tools: Tool[];
+  problems: string[];
+}
+const NO_TOOLS: Tool[] = [];
+const NO_PROBLEMS: string[] = [];
+
 interface Listed {
   listing: SourceListing;
   /** Undefined: asked just now and it works. Otherwise why the listing may be old. */
@@ -72,12 +88,17 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       const source = options.createSource(name, manifest);
       return { name, manifest, source, listed: lister(source, options) };
     });
+  const builtOf = new Map<string, Built>();
 
-  async function toolsOf(
-    entry: (typeof sources)[number],
-    signal: AbortSignal,
-  ): Promise<{ tools: Tool[] } & Listed & { problems: string[] }> {
+  async function toolsOf(entry: (typeof sources)[number], signal: AbortSignal): Promise<Found> {
     const { listing, error } = await entry.listed(signal);
+    const last = builtOf.get(entry.name);
+    const built = last?.listing === listing ? last : build(entry, listing);
+    builtOf.set(entry.name, built);
+    return { name: entry.name, tools: built.tools, problems: built.problems, error };
+  }
+
+  function build(entry: (typeof sources)[number], listing: SourceListing): Built {
     const { manifest, source } = entry;
     const problems = [...listing.problems, ...unknownNames(manifest, listing)];
     const byOwnName = new Map<string, Tool>();
@@ -98,7 +119,7 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       else if (how && probeWith) tool.probe = { with: probeWith, how };
     }
     const allowed = [...byOwnName].filter(([ownName]) => manifest.allow?.includes(ownName) ?? true);
-    return { tools: allowed.map(([, tool]) => tool), listing, error, problems };
+    return { listing, tools: allowed.map(([, tool]) => tool), problems };
   }
 
   function toolOf(
@@ -131,36 +152,39 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
     };
   }
 
-  async function all(signal: AbortSignal) {
+  async function all(signal: AbortSignal): Promise<Found[]> {
     return Promise.all(
       sources.map(async (entry) => {
         try {
-          return { name: entry.name, ...(await toolsOf(entry, signal)) };
+          return await toolsOf(entry, signal);
         } catch (error) {
           signal.throwIfAborted();
-          return { name: entry.name, tools: [], problems: [], error: asTuttiError(error) };
+          return { name: entry.name, tools: NO_TOOLS, problems: NO_PROBLEMS, error: asTuttiError(error) };
         }
       }),
     );
   }
+
+  const toolsNow = remembering((found): ToolsNow => {
+    // A listing that is only remembered stands for a source that cannot be asked now.
+    const { tools, clashes } = merge(found.flatMap((entry) => (entry.error ? [] : entry.tools)));
+    const problems = found.flatMap(({ name, problems, error }) =>
+      [...(error ? [error.message] : []), ...problems].map((problem) => `${name}: ${problem}`),
+    );
+    return { tools, problems: [...problems, ...clashes] };
+  });
+  const toolsEver = remembering((found) => merge(found.flatMap((entry) => entry.tools)).tools);
 
   return {
     get active() {
       return active;
     },
     async tools(signal) {
-      const found = await all(signal);
-      // A listing that is only remembered stands for a source that cannot be asked now.
-      const { tools, clashes } = merge(found.flatMap((entry) => (entry.error ? [] : entry.tools)));
-      const problems = found.flatMap(({ name, problems, error }) =>
-        [...(error ? [error.message] : []), ...problems].map((problem) => `${name}: ${problem}`),
-      );
-      return { tools, problems: [...problems, ...clashes] };
+      return toolsNow(await all(signal));
     },
     async find(name, signal) {
       const found = await all(signal);
-      const { tools } = merge(found.flatMap((entry) => entry.tools));
-      const tool = tools.get(name);
+      const tool = toolsEver(found).get(name);
       if (tool) return tool;
       const silent = found.find((entry) => entry.error && entry.tools.length === 0);
       if (silent?.error)
@@ -176,6 +200,16 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
     async close() {
       await Promise.all(sources.map(({ source }) => source.close()));
     },
+  };
+}
+
+/** The same answer as before while the same was found. */
+function remembering<T>(make: (found: Found[]) => T): (found: Found[]) => T {
+  let last: { found: Found[]; made: T } | undefined;
+  return (found) => {
+    const same = last?.found.every((before, i) => before.tools === found[i]!.tools && before.error === found[i]!.error);
+    if (!last || !same) last = { found, made: make(found) };
+    return last.made;
   };
 }
 
