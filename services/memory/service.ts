@@ -7,6 +7,7 @@ import { createHandlers } from './handlers.ts';
 import { followLog, type LogFollower } from './log-follower.ts';
 import { openStore } from './open-store.ts';
 import type { TenantTurn } from './ports/store.ts';
+import { tellPositions } from './positions.ts';
 import { createProjector, type Projector } from './projector.ts';
 
 export const memoryService = defineService({
@@ -24,14 +25,22 @@ export const memoryService = defineService({
       bufferMessagesMax: config.TUTTI_MEMORY_BUFFER_MESSAGES_MAX,
       runsCachedMax: config.TUTTI_MEMORY_RUNS_CACHED_MAX,
     };
-    const followed: { projector: Projector; follower: LogFollower }[] = [];
+    const followed: { stream: string; projector: Projector; follower: LogFollower }[] = [];
+    let positions: { stop(): void } | undefined;
     try {
       const settings = await readSettings(bus);
       if (!settings) throw new TuttiError('unavailable', 'the bus is not provisioned: start with TUTTI_PROVISION=true');
       for (const stream of logStreams(settings.logStreams, settings.partitions)) {
         const projector = createProjector({ stream: stream.name, store, bus, log, limits });
-        followed.push({ projector, follower: await followLog({ bus, stream, store, projector, log }) });
+        const follower = await followLog({ bus, stream, store, projector, log });
+        followed.push({ stream: stream.name, projector, follower });
       }
+      positions = tellPositions({
+        bus,
+        log,
+        ...settings,
+        position: (name) => followed.find(({ stream }) => stream === name)?.projector.position?.sequence ?? null,
+      });
     } catch (error) {
       for (const { follower } of followed) follower.stop();
       await Promise.all(followed.map(({ projector }) => projector.stop()));
@@ -47,6 +56,7 @@ export const memoryService = defineService({
       ready: () => caughtUp && followed.every(({ projector }) => projector.healthy),
       // What waits in the buffer is in the log: the next start projects it.
       async drain() {
+        positions?.stop();
         for (const { follower } of followed) follower.stop();
         await Promise.all(followed.map(({ projector }) => projector.stop()));
       },

@@ -21,6 +21,34 @@ test('a state that an earlier Tutti stored can still be read, and gone on from',
   expect(after?.state.view.status).toBe('running');
 });
 
+test('a state with questions and sleeps is gone on from', () => {
+  const state = parseRunState(fixture('run-state.v2.json'));
+  expect(state.view.question).toMatchObject({ text: 'Where to?' });
+  const [child] = Object.keys(state.open!.children);
+  const [approval] = state.open!.approvals;
+  const base = { run: state.view.id, at: 1 };
+  const denied = project(state, {
+    ...base,
+    n: 6,
+    type: 'approval.decided',
+    approval: approval!.id,
+    decision: 'denied',
+    by: 'ann',
+  })!.state;
+  expect(denied.view).toMatchObject({ status: 'waiting', waitingFor: 'input' });
+  const answered = project(denied, {
+    ...base,
+    n: 7,
+    type: 'child.waiting',
+    child: child!,
+    version: 9,
+    approvals: [],
+  })!.state;
+  expect(answered.view).toMatchObject({ status: 'waiting', waitingFor: 'timer', question: null });
+  const woken = project(answered, { ...base, n: 8, type: 'sleep.ended', callId: answered.open!.sleeping[0]! })!.state;
+  expect(woken.view).toMatchObject({ status: 'running', waitingFor: null });
+});
+
 test('what is no state is refused', () => {
   expect(() => parseRunState('{"v":0}')).toThrow();
 });

@@ -3,14 +3,14 @@
  * Invariant: the state at version n is a function of the run's entries 1 to n alone, so whoever computes it, however
  * often, comes to the same.
  *
- * Status: `queued` from `run.accepted`, `running` from `run.started`; `waiting` while at least one approval is pending
- * (the run's own, or of a run below it as `child.waiting` told) and none of the run's own steps is open, `running`
- * again after that; the end entry's status for good. A step that an approval was asked for is not open until the
+ * Status: `queued` from `run.accepted`, `running` from `run.started`; `waiting` while it waits for an approval, an answer
+ * or the end of a sleep (the run's own, or of a run below it as `child.waiting` told) and none of the run's own steps is
+ * open, `running` again after that; the end entry's status for good. A step that an approval was asked for is not open until the
  * approval is granted. Children at work do not count as steps: a human is still what is missing.
  * The planner shows the same of the runs that it owns (its `evolve` and `viewOf`); where they differ one of us is wrong.
  */
 import type { ApprovalRecord, RunEntry, RunStatus, RunView, Usage } from '@tutti/contracts';
-import type { OpenWork, RunState } from './run-state.ts';
+import type { ChildWaits, OpenWork, RunState } from './run-state.ts';
 
 export interface Projected {
   state: RunState;
@@ -35,7 +35,7 @@ export function project(state: RunState | null, entry: RunEntry): Projected | nu
 function accepted(entry: EntryOf<'run.accepted'>): RunState {
   const { start } = entry;
   return {
-    v: 1,
+    v: 2,
     view: {
       id: entry.run,
       tenant: entry.tenant,
@@ -56,7 +56,7 @@ function accepted(entry: EntryOf<'run.accepted'>): RunState {
       endedAt: null,
       version: entry.n,
     },
-    open: { steps: [], approvals: [], children: {} },
+    open: { steps: [], approvals: [], questions: [], sleeping: [], children: {} },
   };
 }
 
@@ -65,11 +65,7 @@ function advance(before: RunView, open: OpenWork, entry: RunEntry): Projected {
   switch (entry.type) {
     case 'run.accepted':
     case 'plan.made':
-    case 'sleep.started':
-    case 'sleep.ended':
     case 'call.settled':
-    case 'question.asked':
-    case 'question.answered':
     case 'child.started':
     case 'step.retried':
       return under(view, open);
@@ -85,17 +81,25 @@ function advance(before: RunView, open: OpenWork, entry: RunEntry): Projected {
       return requested(view, open, entry.approval);
     case 'approval.decided':
       return decided(view, open, entry);
+    case 'question.asked':
+      return under(view, { ...open, questions: [...open.questions, entry.question] });
+    case 'question.answered':
+      return under(view, { ...open, questions: open.questions.filter(({ id }) => id !== entry.question) });
+    case 'sleep.started':
+      return under(view, { ...open, sleeping: [...without(open.sleeping, entry.callId), entry.callId] });
+    case 'sleep.ended':
+      return under(view, { ...open, sleeping: without(open.sleeping, entry.callId) });
     case 'run.forked':
-      return under({ ...view, bundle: entry.start.bundle, input: entry.start.input }, open);
+      return forked({ ...view, bundle: entry.start.bundle, input: entry.start.input }, open, entry.at);
     case 'child.waiting':
-      return under(view, { ...open, children: withChild(open.children, entry.child, entry.approvals) });
+      return under(view, { ...open, children: withChild(open.children, entry.child, waitsOf(entry)) });
     case 'child.ended':
       return under(
         { ...view, usage: plus(view.usage, entry.outcome.usage) },
-        { ...open, children: withChild(open.children, entry.outcome.child, []) },
+        { ...open, children: withChild(open.children, entry.outcome.child, NOTHING) },
       );
     case 'run.cancelling':
-      return under(view, { ...open, steps: [] });
+      return under(view, { ...open, steps: [], questions: [], sleeping: [] });
     case 'run.completed':
       return ended(
         { ...view, output: entry.output, citations: entry.citations, degraded: entry.degraded },
@@ -113,13 +117,41 @@ function advance(before: RunView, open: OpenWork, entry: RunEntry): Projected {
 
 /** A run that goes on, with the status that its open work gives. */
 function under(view: RunView, open: OpenWork, approvals: ApprovalRecord[] = []): Projected {
-  return { state: { v: 1, view: { ...view, status: openStatus(view.status, open) }, open }, approvals };
+  const status = openStatus(view.status, open);
+  const waitingFor = status === 'waiting' ? waitedFor(open) : null;
+  return { state: { v: 2, view: { ...view, status, waitingFor, question: questionOf(open) }, open }, approvals };
 }
 
 function openStatus(status: RunStatus, open: OpenWork): RunStatus {
   if (status === 'queued') return 'queued';
-  const pending = open.approvals.length > 0 || Object.keys(open.children).length > 0;
-  return pending && open.steps.length === 0 ? 'waiting' : 'running';
+  return open.steps.length === 0 && waitedFor(open) !== null ? 'waiting' : 'running';
+}
+
+/** What a human, or the clock, has to do next; null: nothing. */
+function waitedFor({ approvals, questions, sleeping, children }: OpenWork): RunView['waitingFor'] {
+  const below = Object.values(children);
+  if (approvals.length > 0 || below.some((child) => child.approvals.length > 0)) return 'approval';
+  if (questions.length > 0 || below.some((child) => child.questions.length > 0)) return 'input';
+  return sleeping.length > 0 || below.some((child) => child.sleeps) ? 'timer' : null;
+}
+
+/** The oldest open question of the run or of one below it. */
+function questionOf({ questions, children }: OpenWork): RunView['question'] {
+  const all = [...questions, ...Object.values(children).flatMap((child) => child.questions)];
+  return all.sort((a, b) => a.askedAt - b.askedAt)[0] ?? null;
+}
+
+const NOTHING: ChildWaits = { approvals: [], questions: [], sleeps: false };
+
+function waitsOf({ approvals, questions = [], sleepsUntil }: EntryOf<'child.waiting'>): ChildWaits {
+  return { approvals: approvals.map(({ id }) => id), questions, sleeps: sleepsUntil !== undefined };
+}
+
+/** What the original waited for is the original's: the fork asks anew. */
+function forked(view: RunView, open: OpenWork, at: number): Projected {
+  const steps = [...open.steps, ...open.approvals.map(({ callId }) => callId)];
+  const given = givenUp(open, at, 'tutti', 'the run went on as a fork');
+  return under(view, { steps, approvals: [], questions: [], sleeping: open.sleeping, children: {} }, given);
 }
 
 const ENDS = { 'run.completed': 'completed', 'run.failed': 'failed', 'run.cancelled': 'cancelled' } as const;
@@ -130,7 +162,11 @@ function ended(view: RunView, open: OpenWork, entry: EntryOf<keyof typeof ENDS>)
   const by = entry.type === 'run.cancelled' ? entry.by : 'tutti';
   const reason = entry.type === 'run.cancelled' ? entry.reason : `the run ended: ${status}`;
   return {
-    state: { v: 1, view: { ...view, status, usage: entry.usage, endedAt: entry.at }, open: null },
+    state: {
+      v: 2,
+      view: { ...view, status, usage: entry.usage, endedAt: entry.at, waitingFor: null, question: null },
+      open: null,
+    },
     approvals: givenUp(open, entry.at, by, reason),
   };
 }
@@ -168,9 +204,10 @@ function without(ids: string[], id: string): string[] {
   return ids.filter((other) => other !== id);
 }
 
-function withChild(children: OpenWork['children'], child: string, approvals: ApprovalRecord[]): OpenWork['children'] {
+function withChild(children: OpenWork['children'], child: string, waits: ChildWaits): OpenWork['children'] {
   const { [child]: _before, ...others } = children;
-  return approvals.length > 0 ? { ...others, [child]: approvals.map(({ id }) => id) } : others;
+  const any = waits.approvals.length > 0 || waits.questions.length > 0 || waits.sleeps;
+  return any ? { ...others, [child]: waits } : others;
 }
 
 /** What its own steps have used so far; `child.ended` adds the children's, and the end entry brings the final figure. */

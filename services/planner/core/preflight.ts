@@ -76,9 +76,17 @@ class Preflight {
     };
     const decider = new Decider(state, env);
     const pinned = input.kind === 'inbound' && input.message.type === 'start' ? repinned(input, hash) : input;
+    if (input.kind === 'tick') this.#onlyDue(state, this.#entries[at]!);
     decider.take(structuredClone(pinned));
     if (at === 0) this.#withoutWall(state);
     return decider.entries.filter((entry) => entry.run === this.#accepted.run);
+  }
+
+  /** Of what was due at that moment, what the entry says came of it. */
+  #onlyDue(state: PartitionState, entry: RunEntry): void {
+    for (const { owner, kind, id } of state.due.all()) state.due.remove(owner, kind, id);
+    if (entry.type === 'sleep.ended') state.due.set(entry.run, 'sleep', entry.callId, entry.at);
+    else if (entry.type === 'question.answered') state.due.set(entry.run, 'question', entry.question, entry.at);
   }
 
   /** When a run began and how long it may take depended on its neighbours; running out of time is no decision of its bundle. */
