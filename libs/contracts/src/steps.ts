@@ -23,8 +23,10 @@ export const RequestItem = z.object({
   session: z.string().optional(),
   /** W3C trace context of the span that this belongs to. */
   traceparent: z.string().optional(),
-  /** Unix milliseconds after which nobody waits for the answer. */
+  /** Unix milliseconds after which nobody waits for the answer, by the sender's clock. */
   deadlineAt: z.number(),
+  /** The same as ms from now on: what counts where it is given, for no two machines' clocks are ever compared. */
+  leftMs: z.number().positive().optional(),
   body: z.unknown().optional(),
   claim: Claim.optional(),
 });

@@ -208,6 +208,7 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
   function send(entry: Open): void {
     entry.resendAt = 0;
     entry.lastHeard = clock.monotonic();
+    entry.item.leftMs = Math.max(1, Math.round(entry.deadline - entry.lastHeard));
     outgoing.add(entry.verb, entry);
   }
 
@@ -231,6 +232,7 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
         session: options.session,
         traceparent: options.traceparent,
         deadlineAt: clock.now() + options.timeoutMs,
+        leftMs: options.timeoutMs,
         // Put through its schema by whoever takes it in, as its result is here.
         body,
       };

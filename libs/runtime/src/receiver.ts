@@ -94,7 +94,10 @@ export function createReceiver(options: {
     // The same work, asked again. With another body (an approval was added) it is other work under the same id.
     // Work that was told to stop may never do so: it is not waited for.
     if (same && !same.aborted && isSame(same.item, item)) return void same.replies.set(reply, item.nonce);
-    if (item.deadlineAt <= clock.now())
+    // By the clock of this machine from here on.
+    if (item.leftMs !== undefined) item.deadlineAt = clock.now() + item.leftMs;
+    const leftMs = item.deadlineAt - clock.now();
+    if (leftMs <= 0)
       return refuse(item, reply, new TuttiError('timeout', 'the request came after its deadline').toInfo());
     if (active.size >= options.inFlightMax) {
       const error = new TuttiError('overloaded', `${service} has ${active.size} requests in flight, its limit`, {
@@ -115,7 +118,7 @@ export function createReceiver(options: {
         'tutti.tenant': item.tenant,
       },
     });
-    const work = new Work(item, reply, span, clock, (over, outcome, thrown) => {
+    const work = new Work(item, reply, span, clock, leftMs, (over, outcome, thrown) => {
       active.delete(place);
       answer(verb, over, outcome, thrown);
       if (active.size === 0) idle();
@@ -166,9 +169,9 @@ export function createReceiver(options: {
   }
 
   function endLate(): void {
-    const now = clock.now();
+    const now = clock.monotonic();
     for (const work of active.values())
-      if (work.item.deadlineAt <= now) work.abort(new TuttiError('timeout', 'the deadline is over'));
+      if (work.endsAt <= now) work.abort(new TuttiError('timeout', 'the deadline is over'));
     if (active.size > 0) return;
     sweep?.stop();
     sweep = undefined;

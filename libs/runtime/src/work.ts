@@ -17,6 +17,8 @@ export class Work implements RequestContext {
   readonly item: RequestItem;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
+  /** Monotonic milliseconds at which nobody waits for it any more. */
+  readonly endsAt: number;
   /** Who asked, and under which nonce. */
   readonly replies: Map<string, number>;
   readonly #span: OpenSpan;
@@ -31,11 +33,13 @@ export class Work implements RequestContext {
     reply: string,
     span: OpenSpan,
     clock: Clock,
+    leftMs: number,
     ended: (work: Work, outcome: Outcome, thrown: unknown) => void,
   ) {
     this.item = item;
     this.replies = new Map([[reply, item.nonce]]);
     this.startedAt = clock.monotonic();
+    this.endsAt = this.startedAt + leftMs;
     this.#span = span;
     this.#clock = clock;
     this.#ended = ended;

@@ -17,7 +17,8 @@ import {
 } from '@tutti/runtime';
 import { MemoryFollower } from './memory-follower.ts';
 import type { Connection, MemoryServer, Subscription } from './memory-server.ts';
-import { matcherOf, type StoredValue } from './memory-store.ts';
+import { matcherOf } from './memory-store.ts';
+import { entryOf, MemoryWatcher } from './memory-watcher.ts';
 import type { VirtualProcess } from './virtual-clock.ts';
 
 const CALL_TIMEOUT_MS = 5_000;
@@ -328,38 +329,16 @@ export class MemoryBus implements Bus {
   }
 
   async #watch(name: string, handler: Parameters<Bucket['watch']>[0]) {
-    const store = this.#server.bucket(name);
-    let seen = 0;
-    let stopped = false;
-    let detach = () => {};
-    const send = (stored: StoredValue) =>
-      this.#server.toClient(this.#connection, () => {
-        if (stopped || stored.revision <= seen) return;
-        seen = stored.revision;
-        try {
-          handler(stored.key, entryOf(stored));
-        } catch (error) {
-          this.#server.onHandlerError?.(this.#process, error);
-        }
-      });
-    const attach = () => {
-      detach();
-      if (stopped || !this.#process.alive) return;
-      for (const stored of store.since(seen)) send(stored);
-      detach = store.watch((stored) => this.#process.alive && send(stored));
-    };
-    // As the library's own watcher: it tries for as long as it takes.
-    const ready = this.#persistently(`watch ${name}`, attach).then(
-      () => new Promise<void>((resolve) => this.#server.toClient(this.#connection, resolve)),
-    );
-    const reattach = () => this.#up(attach);
+    const watcher = new MemoryWatcher(this.#server, this.#connection, name, handler);
+    const reattach = () => this.#up(() => watcher.attach());
     this.#reattach.add(reattach);
+    // As the library's own watcher: it tries for as long as it takes.
+    await this.#persistently(`watch ${name}`, () => watcher.attach());
     return {
-      ready,
+      ready: watcher.ready,
       stop: () => {
-        stopped = true;
         this.#reattach.delete(reattach);
-        detach();
+        watcher.stop();
       },
     };
   }
@@ -397,10 +376,6 @@ function settle<T>(action: () => T, resolve: (value: T) => void, reject: (error:
     if (!(error instanceof BusConflict || error instanceof TuttiError)) throw error;
     return () => reject(error);
   }
-}
-
-function entryOf(stored: StoredValue | null) {
-  return stored && stored.value !== null ? { key: stored.key, value: stored.value, revision: stored.revision } : null;
 }
 
 const never = <T>(): Promise<T> => new Promise<T>(() => {});

@@ -47,9 +47,15 @@ export class MemoryFollower implements Follower {
     const { server, stream, matches, connection } = this.#options;
     if (this.#stopped || !connection.process.alive) return;
     const generation = ++this.#generation;
+    const connected = connection.generation;
     const backlog = stream.range(matches, this.#next);
     this.#target ??= backlog.at(-1)?.sequence ?? 0;
-    this.#detach = server.follow({ stream, matches, send: (message) => this.#send(message, generation) });
+    this.#detach = server.follow({
+      stream,
+      matches,
+      // What belonged to a connection goes with it.
+      send: (message) => (connection.generation === connected ? this.#send(message, generation) : this.#detach()),
+    });
     for (const message of backlog) this.#send(message, generation);
     server.toClient(connection, () => this.#handled(this.#next - 1));
   }

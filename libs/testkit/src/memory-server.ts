@@ -129,6 +129,7 @@ export class MemoryServer {
   /** From a client to the server; lost when their connection is meanwhile. */
   up(connection: Connection, action: () => void): void {
     const { generation } = connection;
+    if (!connection.up) return;
     this.time.inLane(connection.toServer, this.wayMs(), () => {
       if (connection.generation === generation && connection.up) action();
     });
@@ -136,6 +137,7 @@ export class MemoryServer {
   /** From the server to a client; lost when their connection is meanwhile. */
   toClient(connection: Connection, action: () => void): void {
     const { generation } = connection;
+    if (!connection.up) return;
     this.time.inLane(
       connection.toClient,
       this.wayMs(),

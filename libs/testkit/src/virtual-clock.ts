@@ -132,18 +132,31 @@ export class VirtualTime {
     });
   }
 
+  /** Kept until the process goes on; then all of it happens at once, in order. */
+  #pile(process: VirtualProcess, item: Item): void {
+    process.piled.push(item);
+    if (process.piled.length === 1) this.after(process.frozenUntil - this.now, () => this.#thaw(process));
+  }
+  #thaw(process: VirtualProcess): void {
+    if (process.frozenUntil > this.now) {
+      this.after(process.frozenUntil - this.now, () => this.#thaw(process));
+      return;
+    }
+    for (const [index, item] of process.piled.entries()) {
+      item.at = this.now;
+      item.tie = index;
+      push(this.#heap, item);
+    }
+    process.piled.length = 0;
+  }
+
   /** The next event, if it still has somebody to happen to. */
   #step(): void {
     const item = pop(this.#heap);
     const { action, process } = item;
     if (!action || (process && !process.alive)) return;
     this.now = item.at;
-    if (process && process.frozenUntil > item.at) {
-      item.at = process.frozenUntil;
-      item.tie = process.thawTie++;
-      push(this.#heap, item);
-      return;
-    }
+    if (process && process.frozenUntil > item.at) return this.#pile(process, item);
     this.events++;
     this.mix(item.at * 4_096 + (process?.id ?? 0));
     try {
@@ -156,6 +169,8 @@ export class VirtualTime {
 }
 
 export class VirtualProcess {
+  /** What has come while it was stopped, in order. */
+  readonly piled: Item[] = [];
   readonly name: string;
   readonly id: number;
   readonly time: VirtualTime;
@@ -163,8 +178,6 @@ export class VirtualProcess {
   alive = true;
   /** Virtual time before which nothing happens to it. */
   frozenUntil = 0;
-  /** Orders what has piled up meanwhile. */
-  thawTie = 1;
   /** How wrong its wall clock goes, ms. */
   wallOffset = 0;
 

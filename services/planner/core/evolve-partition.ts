@@ -16,6 +16,7 @@ import {
 type Of<T extends PartitionEntry['type']> = Extract<PartitionEntry, { type: T }>;
 
 export function evolvePartition(state: PartitionState, entry: PartitionEntry): void {
+  if (entry.at > state.at) state.at = entry.at;
   switch (entry.type) {
     case 'toolset.learned':
       state.toolsets.set(entry.hash, entry.tools);

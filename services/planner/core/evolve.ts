@@ -26,6 +26,7 @@ import { limitsFrom1 } from './upcast.ts';
 export type Entry<T extends RunEntry['type']> = Extract<RunEntry, { type: T }>;
 
 export function evolve(state: PartitionState, entry: RunEntry): void {
+  if (entry.at > state.at) state.at = entry.at;
   if (entry.type === 'run.accepted') return accept(state, entry);
   const run = state.runs.get(entry.run);
   if (!run) throw new Error(`the log has ${entry.type} of run ${entry.run}, which the state does not know`);
@@ -266,6 +267,7 @@ function planned(run: ActiveRun, entry: Entry<'plan.made'>): void {
   }
   run.plan = entry.plan;
   run.planCount++;
+  // Where nobody can be asked, the question is the answer.
   if (entry.plan.question && run.start.onQuestion === 'end') run.answer = entry.plan.question;
   run.tasks = entry.plan.tasks.map((task) => ({ id: task.id, status: 'pending' }));
   // A plan that is not the first and has nothing to do: what was done has to be enough.

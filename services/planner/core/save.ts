@@ -26,6 +26,7 @@ export function saveHead(state: PartitionState): string {
     v: STATE_VERSION,
     epoch: state.epoch,
     readUpTo: state.readUpTo,
+    at: state.at,
     parked: [...state.parked.values()],
     sessions: [...state.sessions],
     toolsets: [...state.toolsets],
@@ -56,6 +57,7 @@ export class StateLoader {
     const state = this.#state;
     state.epoch = saved.epoch;
     state.readUpTo = saved.readUpTo;
+    state.at = saved.at ?? 0;
     state.parked = new Map(saved.parked.map((parked) => [parked.id, parked]));
     state.sessions = new Map(saved.sessions);
     state.toolsets = new Map(saved.toolsets);

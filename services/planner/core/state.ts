@@ -218,6 +218,8 @@ export interface TenantState {
 export interface PartitionState {
   epoch: number;
   readUpTo: number;
+  /** The latest moment that the log knows of, Unix ms: time in a partition does not go back. */
+  at: number;
   runs: Map<string, RunState>;
   parked: Map<string, ParkedRun>;
   /** By `<tenant>/<session>`; gone when idle. */
@@ -254,6 +256,7 @@ export function emptyState(): PartitionState {
   return {
     epoch: 0,
     readUpTo: 0,
+    at: 0,
     runs: new Map(),
     parked: new Map(),
     sessions: new Map(),

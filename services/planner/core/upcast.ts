@@ -13,6 +13,8 @@ import type {
 interface SavedHead {
   epoch: number;
   readUpTo: number;
+  /** Not in checkpoints from before it was kept. */
+  at?: number;
   parked: ParkedRun[];
   sessions: [string, SessionState][];
   toolsets: PartitionState['toolsets'] extends Map<infer K, infer V> ? [K, V][] : never;

@@ -39,6 +39,7 @@ import { EntryCache } from './entry-cache.ts';
 import { Intake } from './intake.ts';
 import { Live } from './live.ts';
 import { Parking } from './parking.ts';
+import { PartitionClock } from './partition-clock.ts';
 import type { PartitionCounts, PartitionGauges } from './planner-metrics.ts';
 import { deliver } from './post.ts';
 import { keyOf, type Suspects } from './suspects.ts';
@@ -71,6 +72,7 @@ export class PartitionOwner {
   readonly #parking: Parking;
   readonly #live: Live;
   #state!: PartitionState;
+  #time!: PartitionClock;
   #lastSequence = 0;
   #entriesSinceCheckpoint = 0;
   #inputs: Input[] = [];
@@ -123,7 +125,8 @@ export class PartitionOwner {
       const opened = await this.#store.open();
       if (this.#closed) return;
       this.#state = opened.state;
-      startParking(this.#state, this.#context.config.TUTTI_PARK_AFTER_MS, this.#context.clock.now());
+      this.#time = new PartitionClock(this.#context.clock, this.#state.at);
+      startParking(this.#state, this.#context.config.TUTTI_PARK_AFTER_MS, this.#time.now());
       this.#lastSequence = opened.lastSequence;
       this.#entriesSinceCheckpoint = opened.replayed.length;
       this.#cache.clear();
@@ -159,7 +162,7 @@ export class PartitionOwner {
 
   #head(): Pick<LogBatch, 'v' | 'format' | 'epoch' | 'owner' | 'at' | 'readUpTo'> {
     const { epoch, readUpTo } = this.#state;
-    return { v: 1, format: LOG_FORMAT, epoch, owner: this.#context.instance, at: this.#context.clock.now(), readUpTo };
+    return { v: 1, format: LOG_FORMAT, epoch, owner: this.#context.instance, at: this.#time.now(), readUpTo };
   }
 
   #listen(): void {
@@ -299,9 +302,9 @@ export class PartitionOwner {
   }
 
   #environment(): Environment {
-    const { config, clock } = this.#context;
+    const { config } = this.#context;
     return {
-      now: clock.now(),
+      now: this.#time.now(),
       bundle: this.#intake.bundle,
       nextTick: this.#options.nextTick,
       admission: {
@@ -391,7 +394,7 @@ export class PartitionOwner {
     const run = this.#state.runs.get(runId);
     if (!run || !isActive(run)) return;
     const open = run.open[callId];
-    if (!open || this.#sent.has(callId) || open.notBefore > this.#context.clock.now()) return;
+    if (!open || this.#sent.has(callId) || open.notBefore > this.#time.now()) return;
     const done = (outcome: StepOutcome) => {
       if (this.#sent.delete(callId)) this.#push({ kind: 'result', run: runId, callId, outcome });
     };
@@ -433,8 +436,7 @@ export class PartitionOwner {
     const at = this.#state.due.nextAt;
     if (at === undefined || (this.#alarm && this.#alarm.at <= at)) return;
     this.#alarm?.stop();
-    const { clock } = this.#context;
-    const timer = clock.after(Math.max(0, at - clock.now()), () => {
+    const timer = this.#context.clock.after(Math.max(0, at - this.#time.now()), () => {
       this.#alarm = undefined;
       this.#ring();
     });
@@ -442,7 +444,7 @@ export class PartitionOwner {
   }
 
   #ring(): void {
-    if (this.#state.due.peek(this.#context.clock.now())) this.#push({ kind: 'tick' });
+    if (this.#state.due.peek(this.#time.now())) this.#push({ kind: 'tick' });
     else this.#setAlarm();
   }
 

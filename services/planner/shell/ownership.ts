@@ -51,6 +51,8 @@ export class Ownership {
   readonly #leaseSeen = new Map<number, Seen>();
   readonly #plannerSeen = new Map<string, Seen>();
   readonly #owned = new Map<number, Held>();
+  /** Owners of ours that have not let go yet: until then nobody here opens their partition again, for both would send the same calls. */
+  readonly #closing = new Map<number, Promise<void>>();
   /** Kept over reopening and even over losing a partition: poison stays poison. */
   readonly #suspects = new Map<number, Suspects>();
   /** Partitions that this version cannot read, and until when they are left alone. */
@@ -171,7 +173,8 @@ export class Ownership {
     const free: number[] = [];
     for (let partition = 0; partition < this.#partitions; partition++) {
       const beyond = (this.#beyond.get(partition) ?? 0) > this.#now;
-      if (!beyond && !this.#owned.has(partition) && !this.#heldElsewhere(partition)) free.push(partition);
+      const ours = this.#owned.has(partition) || this.#closing.has(partition);
+      if (!beyond && !ours && !this.#heldElsewhere(partition)) free.push(partition);
     }
     return free;
   }
@@ -265,7 +268,10 @@ export class Ownership {
     this.#context.log.warn({ partition, reason }, 'dropped a partition; opening it anew');
     if (held.openedAt > 0 && this.#now - held.openedAt > STEADY_MS) held.waitMs = PLANNER_LIMITS.reopenMs;
     // Still our lease as far as we know: if it is not, the next renewal says so.
-    this.#context.clock.after(backOff(held), () => void this.#open(partition));
+    this.#context.clock.after(backOff(held), () => {
+      // Given away and taken anew meanwhile: then it has an owner.
+      if (this.#owned.get(partition) === held && !held.owner) void this.#open(partition);
+    });
   }
 
   /** A later version writes there: a planner of that version has to take it. */
@@ -279,16 +285,26 @@ export class Ownership {
     const held = this.#owned.get(partition);
     this.#owned.delete(partition);
     this.#context.log.warn({ partition, reason }, 'lost a partition');
-    await held?.owner?.close();
+    await this.#letGo(partition, async () => held?.owner?.close());
+  }
+
+  async #letGo(partition: number, letGo: () => Promise<void>): Promise<void> {
+    const closed = letGo().finally(() => {
+      this.#closing.delete(partition);
+    });
+    this.#closing.set(partition, closed);
+    await closed;
   }
 
   async #giveBack(partition: number): Promise<void> {
     const held = this.#owned.get(partition);
     if (!held) return;
     this.#owned.delete(partition);
-    await held.owner?.close();
-    // With the revision: by now it may be somebody else's.
-    await this.#leases.release(partition, held.revision).catch(() => {});
+    await this.#letGo(partition, async () => {
+      await held.owner?.close();
+      // With the revision: by now it may be somebody else's.
+      await this.#leases.release(partition, held.revision).catch(() => {});
+    });
     this.#context.log.info({ partition }, 'handed a partition over');
   }
 
