@@ -1,0 +1,106 @@
+/**
+ * What an outsider can know of a simulated world: everything that was ever stored on the bus, what workers were asked,
+ * and what happened outside. Checkers judge from this alone. Kept from the moment it happens, so that nothing which is
+ * purged or overwritten later is lost to them.
+ */
+import type { DeadLetter, InboundMessage, LogBatch, RequestItem, RunEntry, VerbName } from '@tutti/contracts';
+import { isEnd, STREAMS } from '@tutti/contracts';
+import type { StoredMessage } from '@tutti/runtime';
+import type { MemoryServer } from '@tutti/testkit';
+
+export interface SeenInbound {
+  sequence: number;
+  at: number;
+  partition: number;
+  message: InboundMessage;
+}
+export interface SeenBatch {
+  sequence: number;
+  /** Virtual ms. */
+  at: number;
+  partition: number;
+  batch: LogBatch;
+}
+export interface SeenRequest {
+  at: number;
+  verb: VerbName;
+  item: RequestItem;
+  /** The log already said that this step was asked for (and, for an approved call, that it was approved). */
+  covered: boolean;
+}
+export interface SeenEntry {
+  entry: RunEntry;
+  in: SeenBatch;
+}
+
+const decoder = new TextDecoder();
+export const parse = <T>(data: Uint8Array): T => JSON.parse(decoder.decode(data)) as T;
+
+export class Evidence {
+  readonly inbound: SeenInbound[] = [];
+  readonly log: SeenBatch[] = [];
+  readonly requests: SeenRequest[] = [];
+  readonly deadLetters: DeadLetter[] = [];
+  /** Entries of each run, in the order in which they were stored. */
+  readonly runs = new Map<string, SeenEntry[]>();
+  /** First start of each run in the inbound. */
+  readonly starts = new Map<string, SeenInbound>();
+  readonly ended = new Set<string>();
+  /** Calls that some entry asked for. */
+  readonly requested = new Set<string>();
+  readonly approved = new Set<string>();
+  /** What was noticed while it happened, by the name of the checker that would have found it. */
+  readonly noticed: { checker: string; problem: string }[] = [];
+  readonly #server: MemoryServer;
+
+  constructor(server: MemoryServer) {
+    this.#server = server;
+  }
+
+  notice(checker: string, problem: string): void {
+    if (this.noticed.length < NOTICED_MAX) this.noticed.push({ checker, problem });
+  }
+
+  get unfinished(): string[] {
+    return [...this.starts.keys()].filter((run) => !this.ended.has(run));
+  }
+
+  /** Gives back what a log message or an inbound message was, for whoever acts on it. */
+  stored(stream: string, message: StoredMessage): SeenBatch | SeenInbound | undefined {
+    const at = this.#server.time.now;
+    const partition = Number(message.subject.split('.')[2]);
+    if (stream === STREAMS.log.name) {
+      const seen = { sequence: message.sequence, at, partition, batch: parse<LogBatch>(message.data) };
+      this.#batch(seen);
+      return seen;
+    }
+    if (stream === STREAMS.inbound.name) {
+      const seen = { sequence: message.sequence, at, partition, message: parse<InboundMessage>(message.data) };
+      this.inbound.push(seen);
+      if (seen.message.type === 'start' && !this.starts.has(seen.message.run)) this.starts.set(seen.message.run, seen);
+      return seen;
+    }
+    if (stream === STREAMS.deadLetters.name) this.deadLetters.push(parse<DeadLetter>(message.data));
+    return undefined;
+  }
+
+  #batch(seen: SeenBatch): void {
+    this.log.push(seen);
+    for (const entry of seen.batch.entries) {
+      const entries = this.runs.get(entry.run);
+      if (entries) entries.push({ entry, in: seen });
+      else this.runs.set(entry.run, [{ entry, in: seen }]);
+      if (isEnd(entry)) this.ended.add(entry.run);
+      if (entry.type === 'step.requested') this.requested.add(entry.callId);
+      if (entry.type === 'approval.decided' && entry.decision === 'approved') this.approved.add(entry.approval);
+    }
+  }
+
+  request(verb: VerbName, item: RequestItem): void {
+    const { approval } = item.body as { approval?: { id: string } };
+    const covered = this.requested.has(item.callId) && (!approval || this.approved.has(approval.id));
+    this.requests.push({ at: this.#server.time.now, verb, item, covered });
+  }
+}
+
+const NOTICED_MAX = 50;
