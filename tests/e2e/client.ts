@@ -8,6 +8,7 @@ export interface Run {
   output: string | null;
   error: { code: string; message: string } | null;
   degraded: boolean;
+  question: { id: string; text: string } | null;
   citations: { n: number; title: string; text: string }[];
 }
 export interface Approval {
@@ -52,9 +53,14 @@ export function client(url: string) {
         const run = await api.run(id).catch(() => null);
         return run && ['completed', 'failed', 'cancelled'].includes(run.status) ? run : null;
       }),
+    /** What the run asks, once it does. */
+    question: (id: string) =>
+      until(`a question of ${id}`, async () => (await api.run(id).catch(() => null))?.question ?? null),
+    answer: (id: string, text: string) => call<Run>('POST', `/v1/runs/${id}/input`, { text }),
     /** Starts a run and approves whatever it asks for. */
-    async complete(input: string, session?: string): Promise<{ run: Run; approvals: Approval[] }> {
-      const { id } = await api.start(input, session);
+    complete: async (input: string, session?: string) => api.finish((await api.start(input, session)).id),
+    /** Approves whatever the run asks for, until it ends. */
+    async finish(id: string): Promise<{ run: Run; approvals: Approval[] }> {
       const approvals: Approval[] = [];
       for (;;) {
         const next = await api.approvalOrEnd(id);

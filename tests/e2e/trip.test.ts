@@ -109,13 +109,35 @@ describe('sad paths end sensibly', () => {
   });
 
   test('a missing destination: it asks, and goes on with the answer', async () => {
-    const first = await booked(() => api.complete('Plan a business trip from 12 to 16 May 2027 and book the flights'));
-    expect(first.result.approvals).toEqual([]);
-    expect(first.made).toEqual([]);
-    expect(first.result.run.output).toMatch(/\?/);
-    expect(first.result.run.output).toMatch(/destination|where/i);
-    const second = await booked(() => api.complete('Tokyo', first.result.run.session));
-    expect(second.made).toHaveLength(1);
+    const { result, made } = await booked(async () => {
+      const { id } = await api.start('Plan a business trip from 12 to 16 May 2027 and book the flights');
+      const question = await api.question(id);
+      expect(question.text).toMatch(/destination|where/i);
+      await api.answer(id, 'Tokyo');
+      return api.finish(id);
+    });
+    expect(result.run.status).toBe('completed');
+    expect(made).toHaveLength(1);
+  });
+
+  test('the same over chat: the question is the answer, and the next message goes on with the run', async () => {
+    const chat = (content: string) =>
+      api.call<{ choices: { message: { content: string } }[]; tutti: { run: string; status: string } }>(
+        'POST',
+        '/v1/chat/completions',
+        { model: 'travel', messages: [{ role: 'user', content }], metadata: { session: 'asks-first' } },
+      );
+    const { result, made } = await booked(async () => {
+      const asked = await chat('Plan a business trip from 12 to 16 May 2027 and book the flights');
+      expect(asked.tutti.status).toBe('waiting');
+      expect(asked.choices[0]!.message.content).toMatch(/destination|where/i);
+      const waits = await chat('Tokyo');
+      expect(waits.tutti).toMatchObject({ run: asked.tutti.run, status: 'waiting' });
+      expect(waits.choices[0]!.message.content).toMatch(/bookFlight/);
+      return api.finish(asked.tutti.run);
+    });
+    expect(result.run.status).toBe('completed');
+    expect(made).toHaveLength(1);
   });
 
   test('an unknown agent and an empty goal are refused with what to do', async () => {
@@ -162,5 +184,5 @@ describe('killed in the middle of the trip', () => {
       expect(result).toMatchObject({ status: 'completed' });
       expect(made).toHaveLength(1);
     }
-  });
+  }, 240_000);
 });

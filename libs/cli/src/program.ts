@@ -25,6 +25,9 @@ export function createProgram(exit: (code: number) => void): Command {
   upCommand(program, exit);
   conversationCommands(program, exit);
   approvalCommands(program, exit);
+  journalCommands(program, exit);
+  scheduleCommands(program, exit);
+  deadLetterCommands(program, exit);
   contentCommands(program, exit);
   return program;
 }
@@ -82,6 +85,91 @@ function conversationCommands(program: Command, exit: (code: number) => void): v
       const { runsCommand } = await import('./commands/runs.ts');
       exit(await runsCommand(id, options));
     });
+}
+
+function journalCommands(program: Command, exit: (code: number) => void): void {
+  const load = () => import('./commands/journal.ts');
+  const run = (command: Command) => command.argument('<run>', 'id of a run').addOption(url());
+  run(program.command('input').description('answer what a run asks'))
+    .argument('<text>', 'the answer, in quotes')
+    .action(async (id: string, text: string, options) => exit(await (await load()).inputCommand(id, text, options)));
+  run(program.command('cancel').description('cancel a run and all below it'))
+    .option('--reason <text>', 'why')
+    .action(async (id: string, options) => exit(await (await load()).cancelCommand(id, options)));
+  run(program.command('journal').description("a run's whole journal, one entry a line (JSON)"))
+    .option('--children', 'those of the runs below it too')
+    .action(async (id: string, options) => exit(await (await load()).journalCommand(id, options)));
+  run(program.command('state').description('the state of a run, now or after an entry of its journal'))
+    .option('--version <n>', 'after this entry')
+    .action(async (id: string, options) => exit(await (await load()).stateCommand(id, options)));
+  run(program.command('fork').description('go on otherwise from a version of a run'))
+    .requiredOption('--at <version>', 'behind which entry the fork begins')
+    .option('--input <text>', 'another goal')
+    .option('--model <name>', 'another model')
+    .option('--instructions <file>', 'other instructions')
+    .option('--bundle <hash>', 'another bundle')
+    .option('--block', 'change nothing in the world; otherwise a human is asked')
+    .action(async (id: string, options) => exit(await (await load()).forkCommand(id, options)));
+  program
+    .command('preflight')
+    .description('what would runs have done under this bundle? exit code 1 when one diverges')
+    .argument('<dir>', 'folder of a bundle')
+    .addOption(new Option('--scope <scope>', 'which runs').choices(['waiting', 'recent']).default('waiting'))
+    .option('--limit <n>', 'how many', '50')
+    .addOption(url())
+    .action(async (dir: string, options) => exit(await (await load()).preflightCommand(dir, options)));
+}
+
+function scheduleCommands(program: Command, exit: (code: number) => void): void {
+  const load = () => import('./commands/schedules.ts');
+  const schedules = program.command('schedules').description('runs that start by themselves');
+  schedules
+    .command('ls', { isDefault: true })
+    .description('what there is')
+    .addOption(url())
+    .action(async (options) => exit(await (await load()).listSchedules(options)));
+  schedules
+    .command('set')
+    .description('make or change one')
+    .argument('<name>', 'its name')
+    .argument('<agent>', 'name of an agent')
+    .argument('<goal>', 'what it should do, in quotes')
+    .option('--cron <expression>', 'five fields, or six with seconds first')
+    .option('--zone <zone>', 'IANA time zone of the expression', 'UTC')
+    .option('--at <moment>', 'once, at this moment (ISO 8601)')
+    .option('--session <name>', 'its runs share this conversation')
+    .addOption(new Option('--missed <policy>', 'ticks that were missed').choices(['skip', 'catch_up']))
+    .addOption(
+      new Option('--overlap <policy>', 'while an earlier run goes on').choices(['skip', 'parallel', 'cancel_previous']),
+    )
+    .option('--paused', 'do not tick for now')
+    .addOption(url())
+    .action(async (name: string, agent: string, goal: string, options) =>
+      exit(await (await load()).setSchedule(name, agent, goal, options)),
+    );
+  schedules
+    .command('rm')
+    .description('remove one')
+    .argument('<name>', 'its name')
+    .addOption(url())
+    .action(async (name: string, options) => exit(await (await load()).removeSchedule(name, options)));
+}
+
+function deadLetterCommands(program: Command, exit: (code: number) => void): void {
+  const load = () => import('./commands/dead.ts');
+  const dead = program.command('dead').description('dead letters: what could not be taken in or kept failing');
+  dead
+    .command('ls', { isDefault: true })
+    .description('what there is')
+    .addOption(url())
+    .action(async (options) => exit(await (await load()).listDead(options)));
+  const one = (name: string, description: string) =>
+    dead.command(name).description(description).argument('<id>', 'id of a dead letter').addOption(url());
+  one('show', 'all of one').action(async (id: string, options) => exit(await (await load()).showDead(id, options)));
+  one('resend', 'send it again').action(async (id: string, options) =>
+    exit(await (await load()).resendDead(id, options)),
+  );
+  one('rm', 'remove it').action(async (id: string, options) => exit(await (await load()).removeDead(id, options)));
 }
 
 function approvalCommands(program: Command, exit: (code: number) => void): void {

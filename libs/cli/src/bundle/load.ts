@@ -98,6 +98,11 @@ function loadAgents(files: BundleFiles, problems: Problems, collections: string[
       problems.add(file, `"${agent.timeZone}" is no time zone (e.g. Europe/Berlin)`, 'timeZone');
     agents[agent.name] = agent;
   }
+  for (const [source, file] of manifests(files, 'agents')) {
+    const agent = Object.values(agents).find(({ name }) => name === source);
+    for (const [index, helper] of (agent?.agents ?? []).entries())
+      if (!agents[helper]) problems.add(file, `there is no agent "${helper}"`, `agents.${index}`);
+  }
   if (manifests(files, 'agents').length === 0) problems.add('agents', 'there is no agent: add agents/<name>.yaml');
   return agents;
 }

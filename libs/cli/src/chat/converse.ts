@@ -5,9 +5,9 @@
 import { TuttiError } from '@tutti/contracts';
 import type { Api } from '../client/api.ts';
 import { followEvents } from '../client/events.ts';
-import { Approval, type ShownEvent, toShownEvent } from '../client/shapes.ts';
+import { Approval, type Question, type ShownEvent, toShownEvent } from '../client/shapes.ts';
 import { dim, red, yellow } from '../style.ts';
-import { approvalText } from './format.ts';
+import { approvalText, safe } from './format.ts';
 import type { Lines } from './lines.ts';
 import { RunView } from './run-view.ts';
 
@@ -57,6 +57,15 @@ async function watch(conversation: Conversation, run: string, signal: AbortSigna
     view.show(shown);
     const end = endOf(shown, run);
     if (end) return end;
+    for (const question of newQuestions(shown, asked)) {
+      view.pause();
+      if (await answer(conversation, run, question, signal)) continue;
+      left.abort();
+      write(
+        `${yellow('  Left open.')} Answer with: npx tutti input ${run} ${dim('TEXT')}; then see: npx tutti runs ${run}\n`,
+      );
+      return 'waiting';
+    }
     for (const approval of newApprovals(shown, asked)) {
       view.pause();
       const decided = await decide(conversation, approval, signal);
@@ -83,6 +92,43 @@ function newApprovals(event: ShownEvent, asked: Set<string>): Approval[] {
   const fresh = approvals.filter(({ id, status }) => status === 'pending' && !asked.has(id));
   for (const { id } of fresh) asked.add(id);
   return fresh;
+}
+
+/** A child's question, too, is told of by each run above it. */
+function newQuestions(event: ShownEvent, asked: Set<string>): Question[] {
+  const questions =
+    event.type === 'question.asked' ? [event.question] : event.type === 'child.waiting' ? event.questions : [];
+  const fresh = questions.filter(({ id }) => !asked.has(id));
+  for (const { id } of fresh) asked.add(id);
+  return fresh;
+}
+
+/** False: nobody answered, and it stays open. */
+async function answer(
+  conversation: Conversation,
+  run: string,
+  question: Question,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { api, write, lines } = conversation;
+  const now = await api.get<{ question: { id: string } | null }>(`/v1/runs/${run}`);
+  // answered elsewhere meanwhile, or another one is open: its own event comes
+  if (now.question?.id !== question.id) return true;
+  write(`${yellow('?')} ${safe(question.text)}\n`);
+  for (;;) {
+    const line = await untilAborted(lines.answer('  Answer > '), signal);
+    if (line === 'cancelled') return true;
+    if (line === undefined) return false;
+    const text = line.text.trim();
+    if (!text) continue;
+    try {
+      await api.send('POST', `/v1/runs/${run}/input`, { question: question.id, text });
+    } catch (error) {
+      if (!(error instanceof TuttiError) || error.code !== 'conflict') throw error;
+      write(`${yellow(`  too late: ${error.message}`)}\n`);
+    }
+    return true;
+  }
 }
 
 /** False: nobody answered, and it stays open. */

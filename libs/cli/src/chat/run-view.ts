@@ -82,7 +82,14 @@ export class RunView {
       }
       case 'approval.requested':
       case 'child.waiting':
+      case 'question.asked':
         return [];
+      case 'question.answered':
+        return event.outcome === 'answered' ? [] : [yellow(`${indent}✗ question ${safe(event.outcome)}`)];
+      case 'sleep.started':
+        return [dim(`${indent}⏸ sleeps until ${event.until}`)];
+      case 'run.forked':
+        return [dim(`${indent}goes on from version ${event.version} of ${event.of}`)];
       case 'approval.decided':
         return this.#decided(event, indent);
       case 'child.started':

@@ -14,6 +14,9 @@ export const Approval = z.object({
 });
 export type Approval = z.infer<typeof Approval>;
 
+export const Question = z.object({ id: z.string(), run: z.string(), text: z.string(), expiresAt: z.string() });
+export type Question = z.infer<typeof Question>;
+
 const Usage = z.object({
   modelCalls: z.number(),
   toolCalls: z.number(),
@@ -96,7 +99,23 @@ export const ShownEvent = z.discriminatedUnion('type', [
     reason: z.string().nullish(),
   }),
   z.object({ ...base, type: z.literal('child.started'), child: z.string(), task: z.string() }),
-  z.object({ ...base, type: z.literal('child.waiting'), approvals: z.array(Approval) }),
+  z.object({
+    ...base,
+    type: z.literal('child.waiting'),
+    approvals: z.array(Approval),
+    questions: z.array(Question).default([]),
+  }),
+  z.object({ ...base, type: z.literal('question.asked'), question: Question }),
+  z.object({
+    ...base,
+    type: z.literal('question.answered'),
+    question: z.string(),
+    outcome: z.string(),
+    text: z.string(),
+    by: z.string(),
+  }),
+  z.object({ ...base, type: z.literal('sleep.started'), callId: z.string(), until: z.string() }),
+  z.object({ ...base, type: z.literal('run.forked'), of: z.string(), version: z.number() }),
   z.object({
     ...base,
     type: z.literal('child.ended'),

@@ -1,0 +1,172 @@
+/** A crash test from start to verdict: load on a fleet, kills at random by a seed, and judgement from outside. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Fleet, LEASE_MS, type Role } from './fleet.ts';
+import { judge, type Verdict } from './judge.ts';
+import { type Started, startLoad } from './load.ts';
+import { crashBundle, startOutside } from './outside.ts';
+
+export interface CrashOptions {
+  kills: number;
+  seed: number;
+  cluster: boolean;
+  fsync: boolean;
+  atOnce: number;
+  finishMs: number;
+  log(line: string): void;
+}
+
+interface Fault {
+  name: string;
+  /** As often as this, against the others. */
+  weight: number;
+  role: Role;
+  how: 'kill' | 'stall' | 'cut';
+}
+
+const FAULTS: readonly Fault[] = [
+  { name: 'SIGKILL planner', weight: 4, role: 'planner', how: 'kill' },
+  { name: 'SIGKILL tools', weight: 3, role: 'tools', how: 'kill' },
+  { name: 'SIGKILL router', weight: 2, role: 'router', how: 'kill' },
+  { name: 'SIGKILL memory', weight: 2, role: 'memory', how: 'kill' },
+  { name: 'SIGKILL retriever', weight: 1, role: 'retriever', how: 'kill' },
+  { name: 'SIGKILL gateway', weight: 2, role: 'gateway', how: 'kill' },
+  { name: 'SIGKILL nats-server', weight: 3, role: 'nats', how: 'kill' },
+  { name: 'SIGSTOP planner, longer than its lease', weight: 2, role: 'planner', how: 'stall' },
+  { name: 'SIGSTOP tools, longer than its silence', weight: 1, role: 'tools', how: 'stall' },
+  { name: 'link of a planner cut', weight: 2, role: 'planner', how: 'cut' },
+  { name: 'link of tools cut', weight: 1, role: 'tools', how: 'cut' },
+];
+const STALL_MS = { planner: 2.5 * LEASE_MS, tools: 4_500 } as const;
+const GAP_MS = [300, 1_500] as const;
+/** A cluster that lost a node needs time to be whole again, or a second kill takes its quorum. */
+const CLUSTER_GAP_MS = [4_000, 7_000] as const;
+const DOWN_MS = [100, 800] as const;
+
+export interface CrashReport {
+  runs: number;
+  completed: number;
+  seconds: number;
+  verdict: Verdict;
+  /** By kind of fault: how often, and how long until a run that was started after it had ended, ms. */
+  faults: { name: string; count: number; p50Ms: number; maxMs: number }[];
+  folder: string | undefined;
+}
+
+/** Xorshift: a seed decides kills and load; what the processes make of it is their own. */
+export function random(seed: number): () => number {
+  let state = seed >>> 0 || 1;
+  return () => {
+    state ^= state << 13;
+    state ^= state >>> 17;
+    state ^= state << 5;
+    return (state >>> 0) / 2 ** 32;
+  };
+}
+
+export async function crashTest(options: CrashOptions): Promise<CrashReport> {
+  const chance = random(options.seed);
+  const outside = await startOutside(chance);
+  const env = { OPENAI_BASE_URL: outside.modelUrl, OPENAI_API_KEY: 'none', TUTTI_MODEL: 'crash' };
+  const fleet = new Fleet({ env, cluster: options.cluster, fsync: options.fsync });
+  let keep = true;
+  try {
+    await fleet.start();
+    await apply(fleet.url, outside.shopUrl);
+    const startedAt = Date.now();
+    const load = startLoad({ url: fleet.url, atOnce: options.atOnce, chance });
+    await sleep(2_000);
+    const done = await faults(fleet, load.runs, options, chance);
+    options.log('no more kills; waiting for what is under way');
+    await load.finish(options.finishMs);
+    const seconds = (Date.now() - startedAt) / 1_000;
+    const verdict = await judge(fleet.url, load.runs, outside.effects);
+    keep = Object.values(verdict).some((list) => list.length > 0);
+    const completed = load.runs.filter(({ status }) => status === 'completed').length;
+    if (keep) for (const line of fleet.logs()) options.log(line);
+    return {
+      runs: load.runs.length,
+      completed,
+      seconds,
+      verdict,
+      faults: recoveries(done, load.runs),
+      folder: keep ? fleet.folder : undefined,
+    };
+  } finally {
+    await fleet.stop(keep);
+    outside.close();
+  }
+}
+
+async function apply(url: string, shopUrl: string): Promise<void> {
+  const response = await fetch(`${url}/v1/bundles`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(crashBundle(shopUrl)),
+  });
+  if (!response.ok) throw new Error(`the bundle was not taken: ${await response.text()}`);
+}
+
+interface Done {
+  name: string;
+  at: number;
+}
+
+async function faults(fleet: Fleet, runs: Started[], options: CrashOptions, chance: () => number): Promise<Done[]> {
+  const between = ([least, most]: readonly [number, number]) => least + chance() * (most - least);
+  const possible = FAULTS.filter(({ how }) => !options.cluster || how !== 'cut');
+  const done: Done[] = [];
+  // Each kind once first, so that a short test has seen them all.
+  const order = [...possible].sort(() => chance() - 0.5);
+  for (let i = 0; i < options.kills; i++) {
+    const fault = order[i] ?? pick(possible, chance);
+    done.push({ name: fault.name, at: Date.now() });
+    const ended = runs.filter(({ endedAt }) => endedAt !== undefined).length;
+    options.log(
+      `${String(i + 1).padStart(4)}/${options.kills}  ${fault.name}  (${ended} of ${runs.length} runs ended)`,
+    );
+    const { role } = fault;
+    if (fault.how === 'kill') await fleet.kill(role, chance, between(DOWN_MS));
+    else if (fault.how === 'stall') await fleet.stall(role, chance, STALL_MS[role as keyof typeof STALL_MS]);
+    else await fleet.cut(role, chance, between(DOWN_MS));
+    await sleep(between(options.cluster && role === 'nats' ? CLUSTER_GAP_MS : GAP_MS));
+  }
+  return done;
+}
+
+function pick(possible: readonly Fault[], chance: () => number): Fault {
+  let left = chance() * possible.reduce((sum, { weight }) => sum + weight, 0);
+  for (const fault of possible) {
+    left -= fault.weight;
+    if (left < 0) return fault;
+  }
+  return possible[0]!;
+}
+
+function recoveries(done: Done[], runs: Started[]): CrashReport['faults'] {
+  const ends = runs.flatMap(({ startedAt, endedAt }) => (endedAt === undefined ? [] : [{ startedAt, endedAt }]));
+  const byName = Map.groupBy(done, ({ name }) => name);
+  return [...byName].map(([name, list]) => {
+    const times = list
+      .map(({ at }) => Math.min(...ends.filter(({ startedAt }) => startedAt >= at).map(({ endedAt }) => endedAt - at)))
+      .filter(Number.isFinite)
+      .sort((a, b) => a - b);
+    return { name, count: list.length, p50Ms: times[Math.floor(times.length / 2)] ?? 0, maxMs: times.at(-1) ?? 0 };
+  });
+}
+
+export function table(report: CrashReport): string {
+  const rows = report.faults.map(
+    ({ name, count, p50Ms, maxMs }) =>
+      `| ${name} | ${count} | ${(p50Ms / 1_000).toFixed(1)} s | ${(maxMs / 1_000).toFixed(1)} s |`,
+  );
+  return ['| fault | times | runs end again after, p50 | max |', '| --- | --- | --- | --- |', ...rows].join('\n');
+}
+
+/** The last line of a crash test; the only good one is all noughts. */
+export function summary({ verdict }: CrashReport): string {
+  return `lost ${verdict.lost.length}, twice ${verdict.twice.length}, stuck ${verdict.stuck.length}`;
+}
+
+export function isClean({ verdict }: CrashReport): boolean {
+  return Object.values(verdict).every((list) => list.length === 0);
+}

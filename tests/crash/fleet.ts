@@ -1,0 +1,251 @@
+/**
+ * Tutti as real processes: nats-server (one, or three) and the six services, some of them twice, each behind a proxy of
+ * its own to the bus. What is killed is started again a moment later. Everything ends with the harness, however that ends.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { locateNatsServer } from '@tutti/runtime/nats-server';
+import { cacheDir, repositoryRoot, until } from '@tutti/testkit';
+import { freePort, withoutModels } from '../e2e/stack.ts';
+
+export const LEASE_MS = 1_000;
+const REPLICAS = { gateway: 1, planner: 2, memory: 1, retriever: 1, tools: 2, router: 1 } as const;
+export type Role = keyof typeof REPLICAS | 'nats';
+
+interface Member {
+  name: string;
+  role: Role;
+  launch(): ChildProcess;
+  child: ChildProcess | undefined;
+  link: Link | undefined;
+}
+
+export interface FleetOptions {
+  env: Record<string, string>;
+  cluster: boolean;
+  fsync: boolean;
+}
+
+/** A TCP link that can be cut. */
+class Link {
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #refuses = false;
+  url = '';
+
+  constructor(target: number) {
+    this.#server = createServer((client) => {
+      if (this.#refuses) return void client.destroy();
+      const upstream = connect(target, '127.0.0.1');
+      for (const [from, to] of [
+        [client, upstream],
+        [upstream, client],
+      ] as const) {
+        this.#sockets.add(from);
+        from.on('error', () => {});
+        from.on('close', () => {
+          this.#sockets.delete(from);
+          to.destroy();
+        });
+        from.pipe(to);
+      }
+    });
+  }
+  async start(): Promise<this> {
+    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
+    const { port } = this.#server.address() as { port: number };
+    this.url = `nats://127.0.0.1:${port}`;
+    return this;
+  }
+  /** All links die, and none comes up for a while. */
+  async cut(ms: number): Promise<void> {
+    this.#refuses = true;
+    for (const socket of this.#sockets) socket.destroy();
+    await sleep(ms);
+    this.#refuses = false;
+  }
+  stop(): void {
+    this.#server.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+}
+
+export class Fleet {
+  readonly folder = mkdtempSync(join(tmpdir(), 'tutti-crash-'));
+  readonly #options: FleetOptions;
+  readonly #members: Member[] = [];
+  readonly #watchdog = spawn(process.execPath, [join(import.meta.dirname, 'watchdog.ts')], {
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  #stopping = false;
+  url = '';
+
+  constructor(options: FleetOptions) {
+    this.#options = options;
+    mkdirSync(join(this.folder, 'logs'));
+  }
+
+  async start(): Promise<void> {
+    const bus = await this.#startBus();
+    const port = await freePort();
+    this.url = `http://127.0.0.1:${port}`;
+    const env = {
+      ...withoutModels(process.env),
+      TUTTI_PORT: String(port),
+      TUTTI_LOG_LEVEL: 'info',
+      TUTTI_LEASE_MS: String(LEASE_MS),
+      TUTTI_NATS_REPLICAS: this.#options.cluster ? '3' : '1',
+      TUTTI_PARK_AFTER_MS: '300',
+      TUTTI_CHECKPOINT_ENTRIES: '2000',
+      ...this.#options.env,
+    };
+    for (const [role, count] of Object.entries(REPLICAS) as [keyof typeof REPLICAS, number][]) {
+      for (let i = 1; i <= count; i++) {
+        const link = this.#options.cluster ? undefined : await new Link(bus.ports[0]!).start();
+        const name = `${role}-${i}`;
+        const own = {
+          NATS_URL: link?.url ?? bus.ports.map((each) => `nats://127.0.0.1:${each}`).join(','),
+          TUTTI_DATA: join(this.folder, name),
+        };
+        this.#add(name, role, ['node', join(repositoryRoot, `services/${role}/main.ts`)], { ...env, ...own }, link);
+      }
+    }
+    await until('the gateway', () => fetch(`${this.url}/readyz`).then((response) => response.ok), 60_000);
+  }
+
+  async #startBus(): Promise<{ ports: number[] }> {
+    const { path } = await locateNatsServer({ cacheDir, env: process.env, log: (line) => console.error(line) });
+    const nodes = this.#options.cluster ? 3 : 1;
+    const ports = await Promise.all(Array.from({ length: nodes }, freePort));
+    const routes = await Promise.all(Array.from({ length: nodes }, freePort));
+    for (let i = 0; i < nodes; i++) {
+      const store = join(this.folder, `nats-${i + 1}`);
+      const cluster = this.#options.cluster
+        ? [
+            '--cluster_name',
+            'crash',
+            '--cluster',
+            `nats://127.0.0.1:${routes[i]}`,
+            '--routes',
+            routes.map((port) => `nats://127.0.0.1:${port}`).join(','),
+          ]
+        : [];
+      const config = this.#options.fsync ? ['-c', this.#fsyncConfig(store, i)] : [];
+      const args = [
+        ...config,
+        '-a',
+        '127.0.0.1',
+        '-p',
+        String(ports[i]),
+        '-n',
+        `n${i + 1}`,
+        '-js',
+        '-sd',
+        store,
+        ...cluster,
+      ];
+      this.#add(`nats-${i + 1}`, 'nats', [path, ...args], { ...process.env });
+    }
+    await until('the bus', () => Promise.all(ports.map(reachable)), 30_000);
+    if (this.#options.cluster) await sleep(3_000);
+    return { ports };
+  }
+
+  #fsyncConfig(store: string, i: number): string {
+    const file = join(this.folder, `nats-${i + 1}.conf`);
+    mkdirSync(store, { recursive: true });
+    writeFileSync(file, `jetstream { store_dir: "${store}", sync_interval: always }\n`);
+    return file;
+  }
+
+  #add(name: string, role: Role, [command, ...args]: string[], env: NodeJS.ProcessEnv, link?: Link): void {
+    const launch = () => {
+      const program = command === 'node' ? process.execPath : command!;
+      const child = spawn(program, args, { cwd: repositoryRoot, env, stdio: ['ignore', 'pipe', 'pipe'] });
+      const log = createWriteStream(this.logFile(name), { flags: 'a' });
+      child.stdout!.pipe(log, { end: false });
+      child.stderr!.pipe(log, { end: false });
+      this.#watchdog.stdin!.write(`${child.pid}\n`);
+      return child;
+    };
+    const member: Member = { name, role, launch, child: launch(), link };
+    this.#members.push(member);
+  }
+
+  logFile(name: string): string {
+    return join(this.folder, 'logs', `${name}.log`);
+  }
+
+  logs(): string[] {
+    return this.#members.map(
+      ({ name }) => `${name}: ${this.logFile(name)} (${readFileSync(this.logFile(name)).length} bytes)`,
+    );
+  }
+
+  #oneOf(role: Role, chance: () => number): Member {
+    const members = this.#members.filter((member) => member.role === role);
+    return members[Math.floor(chance() * members.length)]!;
+  }
+
+  /** SIGKILL, and up again after `downMs`. */
+  async kill(role: Role, chance: () => number, downMs: number): Promise<void> {
+    const member = this.#oneOf(role, chance);
+    const { child } = member;
+    if (!child) return;
+    const gone =
+      child.exitCode === null && child.signalCode === null
+        ? new Promise((resolve) => child.once('exit', resolve))
+        : undefined;
+    child.kill('SIGKILL');
+    await gone;
+    await sleep(downMs);
+    if (!this.#stopping) member.child = member.launch();
+  }
+
+  /** SIGSTOP for so long, then SIGCONT: it goes on as if nothing had been. */
+  async stall(role: Role, chance: () => number, ms: number): Promise<void> {
+    const { child } = this.#oneOf(role, chance);
+    child?.kill('SIGSTOP');
+    await sleep(ms);
+    child?.kill('SIGCONT');
+  }
+
+  async cut(role: Role, chance: () => number, ms: number): Promise<void> {
+    await this.#oneOf(role, chance).link?.cut(ms);
+  }
+
+  async stop(keep = false): Promise<void> {
+    this.#stopping = true;
+    const services = this.#members.filter((member) => member.role !== 'nats');
+    await Promise.all(services.map(({ child }) => end(child)));
+    await Promise.all(this.#members.map(({ child }) => end(child)));
+    for (const { link } of this.#members) link?.stop();
+    this.#watchdog.kill('SIGKILL');
+    if (!keep) rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function reachable(port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', reject);
+  });
+}
+
+async function end(child: ChildProcess | undefined): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGCONT');
+  child.kill('SIGTERM');
+  const timer = setTimeout(() => child.kill('SIGKILL'), 8_000);
+  await gone;
+  clearTimeout(timer);
+}

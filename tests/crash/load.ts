@@ -1,0 +1,153 @@
+/** Load: runs of several kinds over HTTP, so many at a time. A client tries again, under the same key, whatever answers or does not. */
+import { setTimeout as sleep } from 'node:timers/promises';
+
+export type Kind = 'react' | 'approve' | 'plan' | 'cancel';
+const KINDS: readonly Kind[] = ['react', 'react', 'approve', 'plan', 'cancel'];
+const POLL_MS = 100;
+const RETRY_MS = 100;
+const REQUEST_TIMEOUT_MS = 8_000;
+
+export interface Started {
+  id: string;
+  session: string;
+  kind: Kind;
+  what: string;
+  /** What has to have been done once for it. */
+  wanted: string[];
+  /** The run before it in its session. */
+  after: string | undefined;
+  startedAt: number;
+  endedAt: number | undefined;
+  status: string;
+  output: string | null;
+  error: string | null;
+}
+
+export interface Load {
+  readonly runs: Started[];
+  /** No more runs are started. Resolves when those under way have ended, or the time is over. */
+  finish(timeoutMs: number): Promise<void>;
+}
+
+export function startLoad(options: { url: string; atOnce: number; chance: () => number }): Load {
+  const { url, atOnce, chance } = options;
+  const runs: Started[] = [];
+  let next = 0;
+  let stopping = false;
+  let deadline = Number.POSITIVE_INFINITY;
+  const over = () => Date.now() > deadline;
+
+  async function call<T>(
+    method: string,
+    path: string,
+    body?: object,
+    headers: Record<string, string> = {},
+  ): Promise<T> {
+    const response = await fetch(`${url}${path}`, {
+      method,
+      headers: { 'content-type': 'application/json', ...headers },
+      ...(body ? { body: JSON.stringify(body) } : {}),
+      signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS),
+    });
+    const text = await response.text();
+    if (!response.ok) throw new Error(`${response.status} ${text.slice(0, 300)}`);
+    return JSON.parse(text) as T;
+  }
+
+  async function surely<T>(work: () => Promise<T>): Promise<T | undefined> {
+    while (!over()) {
+      try {
+        return await work();
+      } catch {
+        await sleep(RETRY_MS);
+      }
+    }
+  }
+
+  async function start(
+    kind: Kind,
+    session: string | undefined,
+    after: string | undefined,
+  ): Promise<Started | undefined> {
+    const what = `w${next++}`;
+    const goal = kind === 'cancel' ? `react ${what}` : `${kind} ${what}`;
+    const body = { agent: kind === 'plan' ? 'plan' : 'react', input: goal, ...(session ? { session } : {}) };
+    const key = `crash-${process.pid}-${what}`;
+    const startedAt = Date.now();
+    const made = await surely(() =>
+      call<{ id: string; session: string }>('POST', '/v1/runs', body, { 'idempotency-key': key }),
+    );
+    if (!made) return undefined;
+    const wanted = kind === 'plan' ? [`${what}-a`, `${what}-b`, `${what}-c`] : [what];
+    const run: Started = {
+      id: made.id,
+      session: made.session,
+      kind,
+      what,
+      wanted,
+      after,
+      startedAt,
+      endedAt: undefined,
+      status: 'accepted',
+      output: null,
+      error: null,
+    };
+    runs.push(run);
+    return run;
+  }
+
+  async function follow(run: Started): Promise<void> {
+    if (run.kind === 'cancel') {
+      await sleep(chance() * 300);
+      // Too late is fine, too.
+      await call('POST', `/v1/runs/${run.id}/cancel`, { reason: 'changed my mind' }).catch(() => {});
+    }
+    while (!over()) {
+      await sleep(POLL_MS);
+      const view = await call<{
+        status: string;
+        output: string | null;
+        error: { message: string } | null;
+        ended_at: string | null;
+      }>('GET', `/v1/runs/${run.id}`).catch(() => undefined);
+      if (!view) continue;
+      run.status = view.status;
+      if (view.ended_at) {
+        run.output = view.output;
+        run.error = view.error?.message ?? null;
+        run.endedAt = Date.now();
+        return;
+      }
+      if (run.kind === 'approve') await approve(run);
+    }
+  }
+
+  async function approve(run: Started): Promise<void> {
+    const pending = await call<{ data: { id: string }[] }>('GET', `/v1/approvals?run=${run.id}&status=pending`).catch(
+      () => undefined,
+    );
+    for (const { id } of pending?.data ?? [])
+      await call('POST', `/v1/approvals/${id}`, { decision: 'approve' }).catch(() => {});
+  }
+
+  async function client(): Promise<void> {
+    while (!stopping) {
+      const kind = KINDS[Math.floor(chance() * KINDS.length)]!;
+      const run = await start(kind, undefined, undefined);
+      if (!run) return;
+      // Now and then a second message of the same session, before the first is answered.
+      const second = chance() < 0.2 ? await start('react', run.session, run.id) : undefined;
+      await Promise.all([follow(run), second && follow(second)]);
+    }
+  }
+
+  const clients = Promise.all(Array.from({ length: atOnce }, client));
+  return {
+    runs,
+    async finish(timeoutMs) {
+      stopping = true;
+      deadline = Date.now() + timeoutMs;
+      await clients;
+    },
+  };
+}
