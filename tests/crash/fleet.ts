@@ -74,6 +74,7 @@ class Link {
   }
 }
 
+/** Tutti for a test or a crash test. `start` first, `stop` in the end. */
 export class Fleet {
   readonly folder = mkdtempSync(join(tmpdir(), 'tutti-crash-'));
   readonly #options: FleetOptions;
@@ -185,6 +186,12 @@ export class Fleet {
     return this.#members.map(
       ({ name }) => `${name}: ${this.logFile(name)} (${readFileSync(this.logFile(name)).length} bytes)`,
     );
+  }
+
+  /** SIGKILL for all of a role, and up again. */
+  async killAll(role: Role): Promise<void> {
+    const members = this.#members.filter((member) => member.role === role);
+    await Promise.all(members.map((_, index) => this.kill(role, () => index / members.length, 100)));
   }
 
   #oneOf(role: Role, chance: () => number): Member {

@@ -87,7 +87,7 @@ interface Chat {
 }
 
 /** `KIND NAME`: what a run is about. A task of a plan says it in its last line. */
-const GOAL = /(react|approve|plan|task) (\S+)\s*$/;
+const GOAL = /(react|approve|plan|task|ask|sleep) (\S+)\s*$/;
 
 function answer(chat: Chat, response: ServerResponse): void {
   const at = chat.messages.findLastIndex((message) => message.role === 'user');
@@ -100,6 +100,10 @@ function answer(chat: Chat, response: ServerResponse): void {
   if (kind === 'react' && done === 0)
     return say(chat, response, '', [call('look', { what }), call('reserve', { what })]);
   if (kind === 'approve' && done === 0) return say(chat, response, '', [call('order', { what })]);
+  if (kind === 'ask' && tools.length === 0)
+    return say(chat, response, '', [call('ask_user', { question: `Which ${what}?` })]);
+  if (kind === 'ask') return say(chat, response, `done ${what}: ${tools[0]!.content}`);
+  if (kind === 'sleep' && tools.length === 0) return say(chat, response, '', [call('sleep', { seconds: 1.5 })]);
   if (kind === 'task' && done === 0) return say(chat, response, '', [call('reserve', { what })]);
   say(chat, response, `done ${what}`);
 }
@@ -168,7 +172,7 @@ export function crashBundle(shopUrl: string): Bundle {
     strategy,
     instructions: 'Do what is asked.',
     model: 'auto',
-    tools: ['*'],
+    tools: ['*', 'ask_user', 'sleep'],
     knowledge: [],
     facts: [],
     limits: {},
