@@ -16,6 +16,9 @@ export const LEASE_MS = 1_000;
 const REPLICAS = { gateway: 1, planner: 2, memory: 1, retriever: 1, tools: 2, router: 1 } as const;
 export type Role = keyof typeof REPLICAS | 'nats';
 
+/** Before what ended by itself is started again. */
+const RESTART_MS = 300;
+
 interface Member {
   name: string;
   role: Role;
@@ -174,8 +177,20 @@ export class Fleet {
       this.#watchdog.stdin!.write(`${child.pid}\n`);
       return child;
     };
-    const member: Member = { name, role, launch, child: launch(), link };
+    const member: Member = { name, role, launch, child: undefined, link };
     this.#members.push(member);
+    this.#up(member);
+  }
+
+  /** As any supervisor does, it starts again what ends by itself (a service whose bus is away when it starts, say). */
+  #up(member: Member): void {
+    if (this.#stopping) return;
+    const child = member.launch();
+    member.child = child;
+    child.once('exit', (code) => {
+      if (code === null || member.child !== child) return;
+      setTimeout(() => member.child === child && this.#up(member), RESTART_MS);
+    });
   }
 
   logFile(name: string): string {
@@ -211,7 +226,7 @@ export class Fleet {
     child.kill('SIGKILL');
     await gone;
     await sleep(downMs);
-    if (!this.#stopping) member.child = member.launch();
+    this.#up(member);
   }
 
   /** SIGSTOP for so long, then SIGCONT: it goes on as if nothing had been. */
