@@ -13,7 +13,7 @@ import { needsToolset } from './engine-tools.ts';
 import { limitsOf } from './limits.ts';
 import { tenantOf, unready } from './rebuild.ts';
 import { agentFor, type Round } from './round.ts';
-import { isActive, type PartitionState, type QueuedRun, type RunState, sessionKey } from './state.ts';
+import { isActive, type PartitionState, type QueuedRun, type RunState, sessionKey, type TenantState } from './state.ts';
 import { request } from './steps.ts';
 import { chooseStrategy } from './strategy.ts';
 
@@ -113,15 +113,26 @@ export function admit(round: Round): void {
   }
 }
 
+/** Of the tenants with something to begin, the one with the fewest runs under way (max-min fairness); among equals they take turns. */
 function nextReady(round: Round): QueuedRun | undefined {
-  const { tenantActiveRunsMax } = round.env.admission;
+  let least = round.env.admission.tenantActiveRunsMax;
+  let next: QueuedRun | undefined;
   for (const tenant of round.state.tenants.values()) {
-    if (tenant.active >= tenantActiveRunsMax) continue;
-    for (const id of tenant.ready) {
-      const run = round.run(id);
-      if (run?.status === 'queued') return run;
-      unready(round.state, tenant, id);
-    }
+    if (tenant.ready.size === 0 || tenant.active >= least) continue;
+    const run = firstReady(round, tenant);
+    if (!run) continue;
+    next = run;
+    least = tenant.active;
+    if (least === 0) break;
+  }
+  return next;
+}
+
+function firstReady(round: Round, tenant: TenantState): QueuedRun | undefined {
+  for (const id of tenant.ready) {
+    const run = round.run(id);
+    if (run?.status === 'queued') return run;
+    unready(round.state, tenant, id);
   }
 }
 
