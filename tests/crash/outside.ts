@@ -21,7 +21,7 @@ export interface Outside {
 export async function startOutside(chance: () => number): Promise<Outside> {
   const effects = new Map<string, number>();
   const byKey = new Set<string>();
-  const orders = new Map<string, { number: number }>();
+  const orders = new Map<string, { number: number; done: string }>();
   const shop = await serve(async (request, body, response) => {
     const url = new URL(request.url ?? '/', 'http://shop');
     const key = String(request.headers['idempotency-key'] ?? '');
@@ -37,7 +37,7 @@ export async function startOutside(chance: () => number): Promise<Outside> {
       byKey.add(key);
     } else {
       count();
-      orders.set(key, { number: orders.size + 1 });
+      orders.set(key, { number: orders.size + 1, done: what });
     }
     await sleep(chance() * EFFECT_MS_MAX);
     json(response, { done: what });
