@@ -151,10 +151,11 @@ export function busContract(name: string, start: () => Promise<BusFixture>): voi
 
     test('a message is found at its position until it is removed, on its own', async () => {
       const subject = subjects.parked(204);
-      const first = await bus.append(subject, bytes('1'));
+      const first = await bus.append(subject, bytes('1'), { headers: { 'Tutti-Why': 'because' } });
       const second = await bus.append(subject, bytes('2'));
       const found = await other.message(STREAMS.parked.name, first);
       expect(found && [found.subject, found.sequence, text(found.data)]).toEqual([subject, first, '1']);
+      expect(found?.headers).toMatchObject({ 'Tutti-Why': 'because' });
       await other.remove(STREAMS.parked.name, first);
       await other.remove(STREAMS.parked.name, first);
       expect(await bus.message(STREAMS.parked.name, first)).toBeNull();

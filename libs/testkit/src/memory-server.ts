@@ -152,7 +152,7 @@ export class MemoryServer {
     for (const stream of this.streams.values()) {
       if (!stream.takes(subject)) continue;
       if (headers['Nats-Schedule']) return this.#schedule(stream, subject, data, headers);
-      const { sequence, repeated } = stream.store(subject, data, this.now, options);
+      const { sequence, repeated } = stream.store(subject, data, this.now, options, headers);
       if (!repeated) this.#stored(stream, sequence);
       return sequence;
     }

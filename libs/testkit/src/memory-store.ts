@@ -63,6 +63,7 @@ export class MemoryStream {
     data: Uint8Array,
     now: number,
     { expectedLastSubjectSequence: expected, messageId }: StoreOptions,
+    headers: Record<string, string> = {},
   ): { sequence: number; repeated: boolean } {
     const known = messageId === undefined ? undefined : this.#known.get(messageId);
     if (known && now - known.at < (this.spec.duplicateWindowMs ?? DUPLICATE_WINDOW_MS))
@@ -72,7 +73,7 @@ export class MemoryStream {
       throw new BusConflict(`${subject}: wrong last sequence: ${last}, expected ${expected}`);
     const sequence = ++this.#last;
     if (this.spec.lastPerSubject) this.#removeWhere((message) => message.subject === subject);
-    this.messages.push({ subject, data, sequence, storedAt: now });
+    this.messages.push({ subject, data, sequence, storedAt: now, headers });
     this.#lastOf.set(subject, sequence);
     if (messageId !== undefined) this.#known.set(messageId, { sequence, at: now });
     return { sequence, repeated: false };

@@ -15,7 +15,7 @@ import {
 import { Kvm } from '@nats-io/kv';
 import { Objm } from '@nats-io/obj';
 import { TuttiError } from '@tutti/contracts';
-import { connect, type Msg, type NatsConnection } from 'nats';
+import { connect, type Msg, type MsgHdrs, type NatsConnection } from 'nats';
 import type { Logger } from '../log.ts';
 import { createAppender } from './nats-appender.ts';
 import { type FollowContext, follow } from './nats-follower.ts';
@@ -212,6 +212,7 @@ class NatsBus implements Bus {
           data: message.data,
           sequence: message.seq,
           storedAt: message.time.getTime(),
+          headers: headersOf(message.header),
         }
       );
     } catch (error) {
@@ -342,6 +343,10 @@ const FOLLOW_HEARTBEAT_NANOS = 2_000_000_000;
 const FOLLOW_INACTIVE_NANOS = 60_000_000_000;
 
 export type NatsBusInternals = Pick<NatsBus, 'manager' | 'connection'>;
+
+function headersOf(header: MsgHdrs | undefined): Record<string, string> {
+  return Object.fromEntries((header?.keys() ?? []).map((key) => [key, header!.get(key)]));
+}
 
 function unavailable(error: unknown, what: string): TuttiError {
   return new TuttiError('unavailable', `${what}: ${(error as Error).message}`, { cause: error });

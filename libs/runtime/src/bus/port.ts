@@ -20,6 +20,8 @@ export interface StoredMessage {
   sequence: number;
   /** When the stream stored it, Unix milliseconds. */
   storedAt: number;
+  /** Those that it was appended with. Given by `message` alone. */
+  headers?: Record<string, string>;
 }
 
 export interface AppendOptions {
@@ -84,7 +86,7 @@ export interface Bus {
   append(subject: string, data: Uint8Array, options?: AppendOptions): Promise<number>;
   /** The last stored message whose subject matches (wildcards allowed), or null. */
   last(stream: string, subject: string): Promise<StoredMessage | null>;
-  /** The message at this position, or null when there is none (any more). */
+  /** The message at this position, with its headers; null when there is none (any more). */
   message(stream: string, sequence: number): Promise<StoredMessage | null>;
   /** Removes one message. Nothing happens when it is not there. */
   remove(stream: string, sequence: number): Promise<void>;
