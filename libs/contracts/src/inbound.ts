@@ -16,8 +16,15 @@ export const InboundMessage = z.discriminatedUnion('type', [
     by: z.string(),
     reason: z.string().optional(),
   }),
-  /** The user's answer to a question that a run waits with. */
-  z.object({ ...base, type: z.literal('input'), question: z.string(), text: z.string(), by: z.string() }),
+  /** The user's answer to a question that a run waits with. `key`: the Idempotency-Key of the request that brought it. */
+  z.object({
+    ...base,
+    type: z.literal('input'),
+    question: z.string(),
+    text: z.string(),
+    by: z.string(),
+    key: z.string().optional(),
+  }),
   /** From a child's owner: its open approvals or questions have changed. */
   z.object({
     ...base,

@@ -233,6 +233,8 @@ export const RunEntry = z.discriminatedUnion('type', [
     outcome: z.enum(['answered', 'expired', 'cancelled']),
     text: z.string(),
     by: z.string(),
+    /** Of the request that brought the answer, so that a repeat of it is known as one. */
+    key: z.string().optional(),
   }),
   /** A durable sleep that the call `callId` asked for. */
   z.object({ ...base, type: z.literal('sleep.started'), callId: z.string(), until: z.number() }),

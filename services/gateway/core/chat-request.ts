@@ -24,7 +24,10 @@ export const ChatCompletionRequest = z.looseObject({
 export type ChatCompletionRequest = z.infer<typeof ChatCompletionRequest>;
 
 export interface ChatInput {
+  /** What a run is started with. */
   input: string;
+  /** The user's own words of it: what answers a question. */
+  said: string;
   /** What was said before, oldest first: for a request that names no session. */
   history: { input: string; output: string }[];
   /** Fields that had no effect. */
@@ -62,7 +65,7 @@ export function readChat(request: ChatCompletionRequest): ChatInput {
       `the input has ${input.length} characters; at most ${LIMITS.inputCharsMax} are taken`,
     );
   const history = turns.flatMap(({ input: said, output }) => (output === null ? [] : [{ input: said, output }]));
-  return { input, history, ignored: ignoredOf(request) };
+  return { input, said: last.input, history, ignored: ignoredOf(request) };
 }
 
 function refuse(request: ChatCompletionRequest): void {

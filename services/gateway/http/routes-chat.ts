@@ -27,55 +27,36 @@ import {
   waitingText,
 } from '../core/chat-response.ts';
 import { errorBody } from '../core/errors.ts';
+import { answeredBefore, answerOpenQuestion, type Continued } from './chat-answer.ts';
 import type { GatewayDeps } from './deps.ts';
-import { openQuestion, prepareAnswer } from './routes-input.ts';
 import { cancelRun } from './routes-runs.ts';
 import { SseWriter } from './sse-writer.ts';
-import { type PreparedRun, prepareRun, readIdempotencyKey, SessionName, sessionFor } from './start-run.ts';
+import {
+  type PreparedRun,
+  prepareRun,
+  readIdempotencyKey,
+  SessionName,
+  type StartRequest,
+  sessionFor,
+} from './start-run.ts';
 import { parse } from './validate.ts';
 
 /** Entries after which a run may have come to wait for somebody. */
-const MAY_WAIT: ReadonlySet<string> = new Set(['approval.requested', 'question.asked', 'child.waiting']);
+const MAY_WAIT: ReadonlySet<string> = new Set([
+  'approval.requested',
+  'question.asked',
+  'question.answered',
+  'child.waiting',
+]);
 const HISTORY_STEP_MS = 1_000;
 const DONE = '[DONE]';
 
 export function chatRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.post('/v1/chat/completions', async (request, reply) => {
     const body = parse(ChatCompletionRequest, request.body);
-    const chat = readChat(body);
-    const session = sessionOf(request, body);
-    const idempotencyKey = readIdempotencyKey(request.headers['idempotency-key']);
-    const answer = idempotencyKey === undefined ? await answerOf(deps, request, session, chat.input) : null;
-    const prepared =
-      answer ??
-      (await prepareRun(deps, request.identity, {
-        agent: body.model,
-        input: chat.input,
-        session,
-        live: body.stream === true,
-        // Without a session nobody could answer.
-        onQuestion: session === undefined ? 'end' : 'wait',
-        idempotencyKey,
-        traceparent: request.span?.traceparent,
-      }));
-    const frame = frameOf(prepared, body.model, chat);
-    const keep = idempotencyKey !== undefined || request.headers['x-tutti-keep'] === 'true';
-    await new ChatExchange(deps, request, reply, prepared, frame, keep).serve(body, session ? [] : chat.history);
+    await new ChatExchange(deps, request, reply, body).serve();
     return reply;
   });
-}
-
-/** A message to a session whose run waits for input is that input. */
-async function answerOf(
-  deps: GatewayDeps,
-  request: FastifyRequest,
-  session: string | undefined,
-  text: string,
-): Promise<PreparedRun | null> {
-  if (session === undefined) return null;
-  const { tenant } = request.identity;
-  const question = await openQuestion(deps, tenant, sessionFor(tenant, session));
-  return question && prepareAnswer(deps, request.identity, question, text);
 }
 
 function sessionOf(request: FastifyRequest, body: ChatCompletionRequest): string | undefined {
@@ -83,9 +64,12 @@ function sessionOf(request: FastifyRequest, body: ChatCompletionRequest): string
   return given === undefined ? undefined : parse(SessionName, given, 'session');
 }
 
-function frameOf({ run, session }: PreparedRun, agent: string, { ignored }: ChatInput): ChatFrame {
+function frameOf({ run, session }: Followed, agent: string, { ignored }: ChatInput): ChatFrame {
   return { run, session, agent, created: Math.floor(Date.now() / 1_000), ignored };
 }
+
+/** The run whose answer this is: a new one, one that goes on with this message, or one that an earlier request made. */
+type Followed = PreparedRun | Continued;
 
 type End =
   | { kind: 'outcome'; outcome: ChatOutcome }
@@ -97,62 +81,87 @@ class ChatExchange {
   readonly #deps: GatewayDeps;
   readonly #request: FastifyRequest;
   readonly #reply: FastifyReply;
-  readonly #prepared: PreparedRun;
-  readonly #frame: ChatFrame;
-  readonly #keep: boolean;
+  readonly #body: ChatCompletionRequest;
+  readonly #chat: ChatInput;
+  readonly #session: string | undefined;
+  readonly #idempotencyKey: string | undefined;
   readonly #left = new AbortController();
   readonly #timedOut: AbortSignal;
+  #frame!: ChatFrame;
 
-  constructor(
-    deps: GatewayDeps,
-    request: FastifyRequest,
-    reply: FastifyReply,
-    prepared: PreparedRun,
-    frame: ChatFrame,
-    keep: boolean,
-  ) {
+  constructor(deps: GatewayDeps, request: FastifyRequest, reply: FastifyReply, body: ChatCompletionRequest) {
     this.#deps = deps;
     this.#request = request;
     this.#reply = reply;
-    this.#prepared = prepared;
-    this.#frame = frame;
-    this.#keep = keep;
+    this.#body = body;
+    this.#chat = readChat(body);
+    this.#session = sessionOf(request, body);
+    this.#idempotencyKey = readIdempotencyKey(request.headers['idempotency-key']);
     this.#timedOut = AbortSignal.timeout(deps.config.chatWaitMs);
     reply.raw.on('close', () => {
       if (!reply.raw.writableFinished) this.#left.abort();
     });
   }
 
-  async serve(body: ChatCompletionRequest, history: ChatInput['history']): Promise<void> {
+  async serve(): Promise<void> {
     const { watchers, followRun } = this.#deps;
-    const { tenant } = this.#request.identity;
     const watcher = watchers.acquire();
-    const following = followRun({
-      tenant,
-      root: this.#frame.run,
-      children: false,
-      ...(this.#prepared.answers
-        ? { resumeAfter: this.#prepared.answers.version }
-        : { fresh: this.#prepared.existing === null }),
-      signal: AbortSignal.any([this.#left.signal, this.#timedOut, watcher.signal]),
-    });
+    const signal = AbortSignal.any([this.#left.signal, this.#timedOut, watcher.signal]);
     try {
-      await this.#accept(history);
-      if (body.stream) await this.#stream(following, body.stream_options?.include_usage === true);
-      else await this.#answer(following);
+      const followed = await this.#followed(signal);
+      this.#frame = frameOf(followed, this.#body.model, this.#chat);
+      const { tenant } = this.#request.identity;
+      const from =
+        'resumeAfter' in followed ? { resumeAfter: followed.resumeAfter } : { fresh: followed.existing === null };
+      const following = followRun({ tenant, root: followed.run, children: false, ...from, signal });
+      try {
+        await this.#accept(followed);
+        if (this.#body.stream) await this.#stream(following, this.#body.stream_options?.include_usage === true);
+        else await this.#answer(following);
+      } finally {
+        following.stop();
+      }
     } finally {
-      following.stop();
       watcher.release();
     }
   }
 
-  async #accept(history: ChatInput['history']): Promise<void> {
+  /** What an earlier request with the same key made comes first, then a question that waits, then a run of its own. */
+  async #followed(signal: AbortSignal): Promise<Followed> {
+    const { identity } = this.#request;
+    const prepared = () => prepareRun(this.#deps, identity, this.#startRequest());
+    if (this.#session === undefined) return prepared();
+    const session = sessionFor(identity.tenant, this.#session);
+    const message = { session, text: this.#chat.said, idempotencyKey: this.#idempotencyKey };
+    const earlier = this.#idempotencyKey === undefined ? null : await prepared();
+    if (earlier?.existing) return earlier;
+    const continued = await answerOpenQuestion(this.#deps, identity, message, signal);
+    if (continued === 'aborted') throw this.#unsettled();
+    if (continued) return continued;
+    return (earlier && (await answeredBefore(this.#deps, identity, message))) ?? earlier ?? prepared();
+  }
+
+  #startRequest(): StartRequest {
+    return {
+      agent: this.#body.model,
+      input: this.#chat.input,
+      session: this.#session,
+      live: this.#body.stream === true,
+      // Without a session nobody could answer.
+      onQuestion: this.#session === undefined ? 'end' : 'wait',
+      idempotencyKey: this.#idempotencyKey,
+      traceparent: this.#request.span?.traceparent,
+    };
+  }
+
+  async #accept(followed: Followed): Promise<void> {
     const { run, session, agent } = this.#frame;
     this.#reply.headers({ 'x-tutti-run': run, 'x-tutti-session': session });
     this.#request.span?.attributes({ 'gen_ai.agent.name': agent, 'gen_ai.conversation.id': session, 'tutti.run': run });
-    if (!this.#prepared.existing) {
-      if (!this.#prepared.answers) await this.#takeOver(history);
-      await this.#prepared.commit();
+    if ('commit' in followed && !followed.existing) {
+      followed.admit();
+      if (this.#session === undefined) await this.#takeOver(this.#chat.history);
+      await followed.commit();
     }
     // From here on a client's own retry would be a second run. (OpenAI's clients obey this header.)
     this.#reply.header('x-should-retry', 'false');
@@ -188,6 +197,8 @@ class ChatExchange {
   async #answer(following: FollowedRun): Promise<void> {
     const end = await this.#watch(following, () => {});
     if (end.kind === 'left') return this.#abandon();
+    // A run that was turned away has done nothing: it may well be tried again, later.
+    if (end.kind === 'failed' && end.error.code === 'overloaded') this.#reply.header('x-should-retry', 'true');
     if (end.kind === 'failed') throw end.error;
     this.#reply.send(completionBody(this.#frame, end.outcome));
   }
@@ -254,10 +265,18 @@ class ChatExchange {
     const view = await reader.ownersRun(this.#request.identity.tenant, this.#frame.run);
     if (view?.status !== 'waiting') return undefined;
     const { question } = view;
-    if (question && question.id !== this.#prepared.answers?.question) return askingOutcome(view, question);
+    if (question) return askingOutcome(view, question);
     const open = (await reader.openApprovals(this.#frame.run)) ?? [];
     const approvals = open.filter(({ status }) => status === 'pending');
     return approvals.length === 0 ? undefined : waitingOutcome(view, approvals);
+  }
+
+  /** The answer is stored, and nobody has taken it in yet. */
+  #unsettled(): TuttiError {
+    this.#reply.header('x-should-retry', 'false');
+    const what = 'the message is stored as the answer to what the session asks, and not taken in yet';
+    if (this.#timedOut.aborted) return new TuttiError('timeout', `${what}: see GET /v1/runs?session=…`);
+    return new TuttiError('unavailable', `${what}; this gateway is stopping`);
   }
 
   #gaveUp(): TuttiError {
@@ -277,7 +296,7 @@ class ChatExchange {
   }
 
   async #abandon(): Promise<void> {
-    if (this.#keep) return;
+    if (this.#idempotencyKey !== undefined || this.#request.headers['x-tutti-keep'] === 'true') return;
     const { run, session } = this.#frame;
     const { tenant, principal } = this.#request.identity;
     await cancelRun(this.#deps, { id: run, tenant, session }, principal.id, 'the client disconnected');

@@ -1,99 +1,71 @@
-/** Answers to what a run asks its user. As with approvals: 200 once it is taken in, 202 when that takes longer. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { LIMITS, type QuestionRecord, TuttiError } from '@tutti/contracts';
+/** Answers to what a run asks its user. As with approvals: 200 once it is taken in, 202 when that takes longer, the same again 200. */
+import { LIMITS, type QuestionRecord, type RunView, TuttiError } from '@tutti/contracts';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
-import type { Identity } from '../core/api-keys.ts';
 import { questionBody, runBody } from '../core/views.ts';
+import { askedBy, type Settled, sendAnswer, settledSoFar, untilSettled } from './answers.ts';
 import type { GatewayDeps } from './deps.ts';
 import { knownRun } from './routes-runs.ts';
-import type { PreparedRun } from './start-run.ts';
 import { parse } from './validate.ts';
 
 export const AnswerQuestion = z.strictObject({
   text: z.string().min(1).max(LIMITS.inputCharsMax).describe('What the user says.'),
-  question: z.string().optional().describe('Id of the question; the open one of the run where it is left out.'),
+  question: z
+    .string()
+    .optional()
+    .describe(
+      'Id of the question; left out: the one that is open. Give it, and a repeat never answers the next question.',
+    ),
 });
-
-const CONFIRM_WAIT_MS = 5;
-const CONFIRM_WAIT_MAX_MS = 250;
 
 export function inputRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.post<{ Params: { id: string } }>('/v1/runs/:id/input', async (request, reply) => {
-    const body = parse(AnswerQuestion, request.body);
+    const { text, question: wanted } = parse(AnswerQuestion, request.body);
     const view = await knownRun(deps, request);
-    const open = view.question;
-    if (!open) throw new TuttiError('conflict', `run ${view.id} asks nothing right now: it is ${view.status}`);
-    if (body.question !== undefined && body.question !== open.id)
-      throw new TuttiError('conflict', `run ${view.id} asks something else by now: question ${open.id}`, {
-        details: { question: questionBody(open) },
-      });
-    await answerQuestion(deps, request.identity, open, body.text);
-    const taken = await confirmed(deps, request.identity.tenant, view.id, open.id);
-    return reply.code(taken ? 200 : 202).send({ ...runBody(taken ?? view), answered: open.id });
+    const { question, settled } = await questionOf(deps, view, wanted);
+    if (settled) return { ...runBody(view), answered: sameAnswer(view, question, settled, text) };
+    await sendAnswer(deps, request.identity, question, text);
+    const limit = AbortSignal.timeout(deps.config.approvalConfirmMs);
+    const taken = await untilSettled(deps, view, question, limit);
+    if (!taken) return reply.code(202).send({ ...runBody(view), answered: question.id });
+    const answered = sameAnswer(view, question, taken, text);
+    return { ...runBody(await knownRun(deps, request)), answered };
   });
 }
 
-/** The first answer to a question counts; the same one again changes nothing. */
-export async function answerQuestion(
-  deps: Pick<GatewayDeps, 'inbound'>,
-  { tenant, principal }: Identity,
-  question: QuestionRecord,
-  text: string,
-): Promise<void> {
-  await deps.inbound.write(
+/** The question that is meant, and what became of it already. Throws `conflict` where there is none. */
+async function questionOf(
+  deps: GatewayDeps,
+  view: RunView,
+  wanted: string | undefined,
+): Promise<{ question: QuestionRecord; settled?: Settled | undefined }> {
+  const open = view.question;
+  if (open && (wanted === undefined || wanted === open.id)) return { question: open };
+  const asked = await askedBy(deps, view);
+  const found = wanted === undefined ? asked.at(-1) : asked.find(({ question }) => question.id === wanted);
+  if (!found)
+    throw new TuttiError(
+      'conflict',
+      wanted === undefined
+        ? `run ${view.id} asks nothing right now: it is ${view.status}`
+        : `run ${view.id} never asked question ${wanted.slice(0, 80)}`,
+      { details: { question: open ? questionBody(open) : null } },
+    );
+  const { question } = found;
+  return { question, settled: await settledSoFar(deps, view.tenant, question) };
+}
+
+/** Answering the same again changes nothing; answering otherwise is too late. */
+function sameAnswer(view: RunView, question: QuestionRecord, settled: Settled, text: string): string {
+  const { outcome, text: told, by } = settled;
+  if (outcome === 'answered' && told === text) return question.id;
+  const how = outcome === 'answered' ? `was answered by ${by}` : outcome === 'expired' ? 'has expired' : 'was given up';
+  const now = view.question && view.question.id !== question.id ? `; it asks ${view.question.id} now` : '';
+  throw new TuttiError(
+    'conflict',
+    `run ${view.id} asks nothing that this answers: question ${question.id} ${how}${now}`,
     {
-      v: 1,
-      type: 'input',
-      tenant,
-      session: question.session,
-      run: question.waitingRun,
-      at: Date.now(),
-      question: question.id,
-      text,
-      by: principal.id,
+      details: { question: question.id, outcome, text: outcome === 'answered' ? told : null },
     },
-    `input:${question.id}`,
   );
-}
-
-/** The question that a session's run waits with, if it does. */
-export async function openQuestion(
-  deps: Pick<GatewayDeps, 'owner'>,
-  tenant: string,
-  session: string,
-): Promise<QuestionRecord | null> {
-  const reply = await deps.owner.ask(session, { op: 'session', tenant, session });
-  return reply?.op === 'session' ? reply.question : null;
-}
-
-/** A message that answers a question goes on with the run that asked it. Null: that run is not there any more. */
-export async function prepareAnswer(
-  deps: Pick<GatewayDeps, 'inbound' | 'reader'>,
-  identity: Identity,
-  question: QuestionRecord,
-  text: string,
-): Promise<PreparedRun | null> {
-  const view = await deps.reader.ownersRun(identity.tenant, question.run);
-  if (view?.question?.id !== question.id) return null;
-  return {
-    run: view.id,
-    session: view.session,
-    existing: null,
-    commit: () => answerQuestion(deps, identity, question, text),
-    answers: { question: question.id, version: view.version },
-  };
-}
-
-async function confirmed(deps: GatewayDeps, tenant: string, run: string, question: string) {
-  const until = performance.now() + deps.config.approvalConfirmMs;
-  for (let waitMs = CONFIRM_WAIT_MS; performance.now() < until; waitMs = Math.min(waitMs * 2, CONFIRM_WAIT_MAX_MS)) {
-    await sleep(waitMs);
-    const view = await deps.reader.run(tenant, run).catch((error: unknown) => {
-      if (error instanceof TuttiError && error.retryable) return null;
-      throw error;
-    });
-    if (view && view.question?.id !== question) return view;
-  }
-  return undefined;
 }

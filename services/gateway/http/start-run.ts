@@ -8,7 +8,9 @@ import {
   derivedRunId,
   newRunId,
   newSessionId,
+  type Principal,
   type RunLimits,
+  type RunStart,
   type RunView,
   SessionId,
   sessionIdFor,
@@ -50,10 +52,10 @@ export interface PreparedRun {
   session: string;
   /** The run that an earlier request with the same key made. */
   existing: RunView | null;
-  /** Stores the start. Only where `existing` is null. */
+  /** Throws `unavailable` while the run's partition is too far behind. Before anything is stored, where `existing` is null. */
+  admit(): void;
+  /** Stores the start, if it is admitted. Only where `existing` is null. */
   commit(): Promise<void>;
-  /** The run is there already and waits with this question; `commit` answers it. `version`: of the run at that time. */
-  answers?: { question: string; version: number };
 }
 
 type Deps = Pick<GatewayDeps, 'bundles' | 'reader' | 'inbound' | 'load'>;
@@ -61,44 +63,44 @@ type Deps = Pick<GatewayDeps, 'bundles' | 'reader' | 'inbound' | 'load'>;
 export async function prepareRun(deps: Deps, identity: Identity, request: StartRequest): Promise<PreparedRun> {
   const { tenant, principal } = identity;
   const { session, run } = idsFor(tenant, request);
-  deps.load.admit(run);
+  const admit = () => deps.load.admit(run);
   const existing = request.idempotencyKey === undefined ? null : await earlierRun(deps, tenant, run, request);
-  if (existing) return { run, session, existing, commit: async () => {} };
+  if (existing) return { run, session, existing, admit, commit: async () => {} };
   const { hash, bundle } = await currentBundle(deps, tenant);
   checkAgent(bundle, request.agent);
   return {
     run,
     session,
     existing: null,
-    commit: () =>
-      deps.inbound.write(
-        {
-          v: 1,
-          type: 'start',
-          tenant,
-          session,
-          run,
-          at: Date.now(),
-          start: {
-            agent: request.agent,
-            input: request.input,
-            bundle: hash,
-            principal,
-            limits: request.limits ?? {},
-            root: run,
-            memorySession: session,
-            depth: 0,
-            parent: null,
-            brief: null,
-            ...(request.traceparent ? { traceparent: request.traceparent } : {}),
-            live: request.live,
-            ...(request.onQuestion === 'end' ? { onQuestion: 'end' as const } : {}),
-            ...(request.whenBusy === undefined ? {} : { whenBusy: request.whenBusy }),
-            ...(request.model === undefined ? {} : { model: request.model }),
-          },
-        },
-        run,
-      ),
+    admit,
+    async commit() {
+      admit();
+      const start = startOf(request, { run, session, hash, principal });
+      await deps.inbound.write({ v: 1, type: 'start', tenant, session, run, at: Date.now(), start }, run);
+    },
+  };
+}
+
+function startOf(
+  request: StartRequest,
+  { run, session, hash, principal }: { run: string; session: string; hash: string; principal: Principal },
+): RunStart {
+  return {
+    agent: request.agent,
+    input: request.input,
+    bundle: hash,
+    principal,
+    limits: request.limits ?? {},
+    root: run,
+    memorySession: session,
+    depth: 0,
+    parent: null,
+    brief: null,
+    ...(request.traceparent ? { traceparent: request.traceparent } : {}),
+    live: request.live,
+    ...(request.onQuestion === 'end' ? { onQuestion: 'end' as const } : {}),
+    ...(request.whenBusy === undefined ? {} : { whenBusy: request.whenBusy }),
+    ...(request.model === undefined ? {} : { model: request.model }),
   };
 }
 

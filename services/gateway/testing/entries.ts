@@ -3,6 +3,10 @@ import {
   type ApprovalRecord,
   derivedApprovalId,
   derivedCallId,
+  derivedQuestionId,
+  type InboundMessage,
+  isEnd,
+  type QuestionRecord,
   type RunEntry,
   RunLimits,
   RunStart,
@@ -88,6 +92,56 @@ export class Journal {
     return this.add({ type: 'run.completed', output, citations: [], usage: USAGE, degraded: false });
   }
 
+  /** Asks its user; as with the planner, the run waits if nothing else is open. */
+  asks(text: string): QuestionRecord {
+    const question = this.question(text);
+    this.status = 'waiting';
+    this.add({ type: 'question.asked', question });
+    return question;
+  }
+
+  question(text: string): QuestionRecord {
+    const n = this.entries.length + 1;
+    return {
+      id: derivedQuestionId(this.run, n),
+      run: this.start.root,
+      waitingRun: this.run,
+      session: this.session,
+      callId: this.callId(`ask ${n}`),
+      text,
+      askedAt: 1_700_000_000_000 + n * 10,
+      expiresAt: 1_700_000_360_000,
+    };
+  }
+
+  /** Takes an answer in: only the first one to an open question. */
+  takes(message: Extract<InboundMessage, { type: 'input' }>): RunEntry | null {
+    const { question, text, by, key } = message;
+    if (!this.openQuestions().some(({ id }) => id === question)) return null;
+    const entry = this.add({
+      type: 'question.answered',
+      question,
+      outcome: 'answered',
+      text,
+      by,
+      ...(key === undefined ? {} : { key }),
+    });
+    if (this.openQuestions().length === 0) this.status = 'running';
+    return entry;
+  }
+
+  openQuestions(): QuestionRecord[] {
+    const open = new Map<string, QuestionRecord>();
+    const below = new Map<string, QuestionRecord[]>();
+    for (const entry of this.entries) {
+      if (entry.type === 'question.asked') open.set(entry.question.id, entry.question);
+      if (entry.type === 'question.answered') open.delete(entry.question);
+      if (entry.type === 'child.waiting') below.set(entry.child, entry.questions ?? []);
+      if (isEnd(entry)) return [];
+    }
+    return [...open.values(), ...[...below.values()].flat()];
+  }
+
   callId(step: string): string {
     return derivedCallId(this.run, step);
   }
@@ -133,6 +187,8 @@ export class Journal {
       degraded: false,
       createdAt: this.entries[0]!.at,
       endedAt: ended ? last.at : null,
+      question: this.openQuestions()[0] ?? null,
+      waitingFor: this.status === 'waiting' ? (this.openQuestions().length > 0 ? 'input' : 'approval') : null,
       version: this.entries.length,
     };
   }

@@ -5,14 +5,23 @@
 import {
   type ApprovalRecord,
   type Bundle,
+  derivedRunId,
+  derivedSessionId,
+  type ForkBody,
   type InboundMessage,
+  isEnd,
   type LiveMessage,
+  newSessionId,
   type OwnerReply,
   OwnerRequest,
+  type PreflightBody,
+  partitionOf,
   type RunEntry,
+  type ScheduleView,
   STREAMS,
   subjects,
   type Turn,
+  TuttiError,
 } from '@tutti/contracts';
 import {
   type Bus,
@@ -65,6 +74,9 @@ export class World {
   readonly inbound: InboundMessage[] = [];
   readonly documents: { subject: string; body: Record<string, unknown> }[] = [];
   readonly asked: OwnerRequest[] = [];
+  readonly forks: (z.output<typeof ForkBody> & { tenant: string })[] = [];
+  readonly preflights: z.output<typeof PreflightBody>[] = [];
+  schedules: { partition: number; view: ScheduleView }[] = [];
   /** `silent`: no answer. `firstKept`: versions below are gone from the owner. `knows`: runs that the owner holds; undefined: all. */
   owner: { silent: boolean; knows?: Set<string> | undefined; firstKept?: number } = { silent: false };
   memory: { silent: boolean; knows?: Set<string> | undefined } = { silent: false };
@@ -87,7 +99,9 @@ export class World {
   /** Forgets everything but the bundle. */
   reset(): void {
     for (const known of [this.journals, this.approvals]) known.clear();
-    for (const list of [this.turns, this.inbound, this.documents, this.asked]) list.length = 0;
+    for (const list of [this.turns, this.inbound, this.documents, this.asked, this.forks, this.preflights])
+      list.length = 0;
+    this.schedules = [];
     this.owner = { silent: false };
     this.memory = { silent: false };
     this.onInbound = () => {};
@@ -159,13 +173,15 @@ export class World {
   async #startServices(): Promise<void> {
     const memory = await startService(this.#memory(), { log, env: this.#env() });
     const retriever = await startService(this.#retriever(), { log, env: this.#env() });
+    const planner = await startService(this.#planner(), { log, env: this.#env() });
     this.#stops.push(
+      () => planner.stop(),
       () => memory.stop(),
       () => retriever.stop(),
     );
     for (let partition = 0; partition < PARTITIONS; partition++)
       this.bus.subscribe(subjects.owner(partition), ({ data, reply }) => {
-        const answer = this.#ownerSays(OwnerRequest.parse(JSON.parse(text.decode(data))));
+        const answer = this.#ownerSays(OwnerRequest.parse(JSON.parse(text.decode(data))), partition);
         if (reply && answer) this.bus.publish(reply, bytes.encode(JSON.stringify(answer)));
       });
     const inbound = await this.bus.follow(STREAMS.inbound.name, ['tutti.in.>'], 1, ({ data }) => {
@@ -182,14 +198,20 @@ export class World {
     );
   }
 
-  #ownerSays(request: OwnerRequest): OwnerReply | null {
+  #ownerSays(request: OwnerRequest, at: number): OwnerReply | null {
     this.asked.push(request);
     if (this.owner.silent) return null;
     if (request.op === 'approval') {
       const found = this.approvals.get(request.approval);
       return found ? { op: 'approval', approval: found.record, tenant: found.tenant } : { op: 'unknown' };
     }
-    if (!('run' in request)) return { op: 'unknown' };
+    if (request.op === 'session') return this.#session(request);
+    if (request.op === 'schedules')
+      return {
+        op: 'schedules',
+        schedules: this.schedules.filter(({ partition }) => partition === at).map(({ view }) => view),
+      };
+    if (request.op === 'load') return { op: 'unknown' };
     const journal = this.journals.get(request.run);
     const holds = journal && (this.owner.knows === undefined || this.owner.knows.has(request.run));
     if (!holds) return { op: 'unknown' };
@@ -209,6 +231,65 @@ export class World {
         };
       }
     }
+  }
+
+  #session({ tenant, session }: { tenant: string; session: string }): OwnerReply {
+    const known = [...this.journals.values()].filter(
+      (journal) => journal.tenant === tenant && journal.session === session && !isEnd(journal.entries.at(-1)!),
+    );
+    const [question = null] = known.flatMap((journal) => journal.openQuestions());
+    return { op: 'session', active: known.map(({ run }) => run), queued: [], question };
+  }
+
+  /** Sets and removes schedules as an owner does; the next tick is a minute from now. */
+  keepsSchedules(): void {
+    this.onInbound = (message) => {
+      const others = this.schedules.filter(({ view }) => view.id !== message.run);
+      if (message.type === 'schedule_remove') this.schedules = others;
+      if (message.type !== 'schedule_set') return;
+      const nextAt = Date.now() + 60_000;
+      const view = { ...message.schedule, nextAt, lastAt: null, lastRun: null, lastReason: null };
+      this.schedules = [...others, { partition: partitionOf(message.run, PARTITIONS), view }];
+    };
+  }
+
+  #planner() {
+    return defineService({
+      name: 'planner',
+      config: z.object({}),
+      start: async () => ({
+        handlers: {
+          state: async ({ run, version }) => {
+            const journal = this.journals.get(run)!;
+            if (version !== undefined && version > journal.entries.length)
+              throw new TuttiError('invalid_request', `there is no version ${version}`);
+            return { run, version: version ?? journal.entries.length, state: { phase: 'gather' } };
+          },
+          fork: async (body, { item }) => {
+            this.forks.push({ tenant: item.tenant, ...body });
+            const session = body.key === undefined ? newSessionId() : derivedSessionId(body.run, body.key);
+            return { session, run: derivedRunId(session, body.run, body.key ?? session) };
+          },
+          preflight: async (body) => {
+            this.preflights.push(body);
+            const agent = 'guide';
+            const reports = (body.runs ?? []).map((run, i) =>
+              i === 0
+                ? { run, agent, status: 'completed', verdict: 'same' as const }
+                : {
+                    run,
+                    agent,
+                    status: 'waiting',
+                    verdict: 'diverges' as const,
+                    step: 3,
+                    reason: 'other instructions',
+                  },
+            );
+            return { reports };
+          },
+        },
+      }),
+    });
   }
 
   #memory() {

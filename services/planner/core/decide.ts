@@ -155,10 +155,11 @@ export class Decider extends Round {
         return advance(this, run);
       }
       case 'input': {
-        const { question, text, by } = message;
+        const { question, text, by, key } = message;
         const open = run.questions[question];
         if (!open || this.now >= open.expiresAt) return;
-        this.emit(run.id, { type: 'question.answered', question, outcome: 'answered', text, by });
+        const told = key === undefined ? {} : { key };
+        this.emit(run.id, { type: 'question.answered', question, outcome: 'answered', text, by, ...told });
         return advance(this, run);
       }
       case 'timer':

@@ -177,7 +177,14 @@ class Preflight {
       }
       case 'question.answered':
         if (entry.outcome !== 'answered') return entry.outcome === 'expired' ? { kind: 'tick' } : undefined;
-        return inbound({ ...base, type: 'input', question: entry.question, text: entry.text, by: entry.by });
+        return inbound({
+          ...base,
+          type: 'input',
+          question: entry.question,
+          text: entry.text,
+          by: entry.by,
+          ...(entry.key === undefined ? {} : { key: entry.key }),
+        });
       case 'sleep.ended':
         return { kind: 'tick' };
       case 'child.waiting': {
