@@ -39,7 +39,9 @@ export const GatewayConfig = z
     TUTTI_FOLLOW_CHILD_TRIES_MAX: positive(6).describe(
       'Tries to read a child run before its parent goes on without it.',
     ),
-    TUTTI_APPROVAL_CONFIRM_MS: positive(5 * SECOND_MS).describe('How long a decision waits to be seen taken in.'),
+    TUTTI_APPROVAL_CONFIRM_MS: positive(5 * SECOND_MS).describe(
+      'How long a decision, an answer or a schedule waits to be seen taken in.',
+    ),
     TUTTI_LAG_MAX: positive(20_000).describe(
       'Messages that may wait in a partition before new runs for it are refused as overloaded.',
     ),

@@ -7,6 +7,7 @@ import { createInboundWriter } from './adapters/bus-inbound.ts';
 import { watchLoad } from './adapters/bus-load.ts';
 import { createOwner } from './adapters/bus-owner.ts';
 import { learnPartitions } from './adapters/bus-partitions.ts';
+import { createDeadLetters } from './adapters/dead-letters.ts';
 import { createFollowRun } from './adapters/follow-run.ts';
 import { createMemory, createRunReader } from './adapters/run-reader.ts';
 import { GatewayConfig } from './config.ts';
@@ -54,6 +55,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
     reader,
     inbound: createInboundWriter(bus, partitions, config),
     load,
+    deadLetters: createDeadLetters(bus, partitions),
     followRun: createFollowRun({ bus, reader, log, limits: { ...config, queueBytesMax: config.sseBufferBytesMax } }),
     watchers,
     extraReady: options.extraReady,

@@ -42,6 +42,8 @@ export const subjects = {
   parked: (partition: number) => `tutti.parked.${partition}`,
   load: (partition: number) => `tutti.load.${partition}`,
   dead: (service: string) => `tutti.dead.${service}`,
+  /** Notes of when a dead letter was sent again; beside the letters, since they are as old as these at most. */
+  resent: (sequence: number) => `tutti.dead.resent.${sequence}`,
   live: (tenant: string, root: string) => `tutti.live.${tenant}.${root}`,
   /** Call ids to give up, for every replica of a service. */
   cancel: (service: string) => `tutti.cancel.${service}`,

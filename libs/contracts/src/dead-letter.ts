@@ -27,6 +27,16 @@ export const DeadLetter = z.object({
 });
 export type DeadLetter = z.infer<typeof DeadLetter>;
 
+/** A note that a dead letter was sent again: `as` a message, or as a new run. */
+export const ResentNote = z.object({
+  v: z.literal(1),
+  at: z.number(),
+  by: z.string(),
+  as: z.enum(['message', 'run']),
+  run: z.string().optional(),
+});
+export type ResentNote = z.infer<typeof ResentNote>;
+
 export const deadLetterId = (sequence: number): string => `dead_${sequence}`;
 export function deadLetterSequence(id: string): number | undefined {
   const match = /^dead_([1-9][0-9]{0,15})$/.exec(id);

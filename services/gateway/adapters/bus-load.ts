@@ -10,7 +10,7 @@ const FRESH_MS = 5_000;
 const text = new TextDecoder();
 
 export interface Load {
-  /** Throws `overloaded` when the partition of this id is over the limit. */
+  /** Throws `unavailable` (503) when the partition of this id is over the limit: it is the system that is behind, not the caller. */
   admit(id: string): void;
   /** What was heard lately, by partition. */
   readonly partitions: PartitionLoad[];
@@ -38,8 +38,8 @@ export function watchLoad(options: {
       const known = heard.get(partitions.of(id));
       if (!known || !fresh(known.at) || known.load.lag <= lagMax) return;
       throw new TuttiError(
-        'overloaded',
-        `${known.load.lag} messages wait in this partition already (TUTTI_LAG_MAX is ${lagMax}); come back later`,
+        'unavailable',
+        `${known.load.lag} messages wait in this partition already (TUTTI_LAG_MAX is ${lagMax}); nothing was stored, come back later`,
         { retryAfterMs },
       );
     },

@@ -2,6 +2,7 @@
 import type { BundleStore, Bus, Caller, Logger, Telemetry } from '@tutti/runtime';
 import type { Load } from '../adapters/bus-load.ts';
 import type { Owner } from '../adapters/bus-owner.ts';
+import type { DeadLetters } from '../adapters/dead-letters.ts';
 import type { FollowRun } from '../adapters/follow-run.ts';
 import type { Memory } from '../adapters/run-reader.ts';
 import type { GatewayConfig } from '../config.ts';
@@ -30,6 +31,7 @@ export interface GatewayDeps {
   reader: RunReader;
   inbound: InboundWriter;
   load: Load;
+  deadLetters: DeadLetters;
   followRun: FollowRun;
   watchers: Watchers;
   extraReady: ExtraReady | undefined;

@@ -3,6 +3,7 @@ import { type DeadLetter, newRunId, newSessionId, type PartitionLoad, partitionO
 import { until } from '@tutti/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { api } from '../testing/api.ts';
+import { Journal } from '../testing/entries.ts';
 import { BUNDLE, PARTITIONS, World } from '../testing/world.ts';
 
 let world: World;
@@ -91,9 +92,92 @@ describe('dead letters', () => {
       expect((await api(`${keyed}/v1/dead-letters/${id}`, 'GET', undefined, as('second-key'))).status).toBe(404);
   });
 
-  it('those that earlier versions wrote are shown too', async () => {
-    const id = `dead_${await world.bus.append(subjects.dead('memory'), new TextEncoder().encode('{"v":1'))}`;
-    expect((await api(`${url}/v1/dead-letters/${id}`)).body).toMatchObject({ kind: 'record', payload: '{"v":1' });
+  it('those that earlier versions wrote are shown too, and what they buried can be sent again', async () => {
+    const raw = (service: string, payload: string, headers: Record<string, string>) =>
+      world.bus.append(subjects.dead(service), new TextEncoder().encode(payload), { headers });
+    const headers = { 'Tutti-Reason': 'not JSON', 'Tutti-Subject': 'tutti.log.2', 'Tutti-Sequence': '7' };
+    const record = `dead_${await raw('memory', '{"v":1', headers)}`;
+    const shown = { kind: 'record', reason: 'not JSON', subject: 'tutti.log.2', sequence: 7, payload: '{"v":1' };
+    expect((await api(`${url}/v1/dead-letters/${record}`)).body).toMatchObject(shown);
+
+    const session = newSessionId();
+    const run = newRunId(session);
+    const payload = { v: 1, type: 'cancel', tenant: 'default', session, run, at: 1, by: 'x', reason: '' };
+    const inbound = `dead_${await raw('planner', JSON.stringify(payload), { 'Tutti-Reason': 'it threw' })}`;
+    expect((await api(`${url}/v1/dead-letters?run=${run}`)).body.data).toMatchObject([
+      { id: inbound, kind: 'inbound', reason: 'it threw', run, session },
+    ]);
+    expect((await api(`${url}/v1/dead-letters/${inbound}/resend`, 'POST')).status).toBe(202);
+    await until('the message', () => world.inbound.some((message) => message.run === run));
+  });
+
+  it('a page says where the next one begins', async () => {
+    const ids: string[] = [];
+    for (let i = 0; i < 7; i++) ids.unshift(await bury({ tenant: 'umbrella', service: i % 2 ? 'memory' : 'planner' }));
+    const seen: string[] = [];
+    for (let before = '', pages = 0; pages < 20; pages++) {
+      const path = `${keyed}/v1/dead-letters?limit=2&service=planner${before && `&before=${before}`}`;
+      const { data, has_more, next } = (await api(path, 'GET', undefined, as('second-key'))).body;
+      seen.push(...data.map(({ id }: { id: string }) => id));
+      if (!has_more) break;
+      before = next;
+    }
+    expect(seen.slice(0, 4)).toEqual(ids.filter((_, i) => i % 2 === 0));
+    expect(await api(`${url}/v1/dead-letters?before=x`)).toMatchObject({ status: 400 });
+  });
+
+  it('a step is sent again as a fork of its run, the same one however often, and that is noted', async () => {
+    const run = newRunId(newSessionId());
+    const id = await bury({ tenant: 'default', kind: 'step', run, version: 12, callId: 'call_x' });
+    const resend = () => api(`${url}/v1/dead-letters/${id}/resend`, 'POST');
+    const [first, second] = [await resend(), await resend()];
+    expect(first).toMatchObject({ status: 202, body: { resent: { as: 'run' } } });
+    expect(second.body).toEqual(first.body);
+    expect(world.forks[0]).toMatchObject({ run, version: 12, key: id, effects: 'approve' });
+    const { resent } = (await api(`${url}/v1/dead-letters/${id}`)).body;
+    expect(resent).toMatchObject({ by: 'local', as: 'run', run: first.body.resent.run });
+    const listed = (await api(`${url}/v1/dead-letters?run=${run}`)).body.data;
+    expect(listed).toMatchObject([{ id, resent }]);
+    const nameless = await bury({ tenant: 'default', kind: 'step' });
+    expect((await api(`${url}/v1/dead-letters/${nameless}/resend`, 'POST')).status).toBe(409);
+  });
+
+  it('a start whose run has failed with it starts another run; one whose run nobody knows, that run', async () => {
+    const session = newSessionId();
+    const failed = world.add(new Journal(newRunId(session), session));
+    const base = { v: 1 as const, type: 'start' as const, tenant: 'default', session, at: 1 };
+    const payload = { ...base, run: failed.run, start: failed.start };
+    const id = await bury({ tenant: 'default', run: failed.run, subject: 'tutti.in.0.x', payload });
+    const resend = (letter: string) => api(`${url}/v1/dead-letters/${letter}/resend`, 'POST');
+    const [first, second] = [await resend(id), await resend(id)];
+    expect(first).toMatchObject({ status: 202, body: { resent: { as: 'run', session } } });
+    expect(second.body).toEqual(first.body);
+    const { run } = first.body.resent;
+    expect(run).not.toBe(failed.run);
+    await until('the start', () => world.inbound.some((message) => message.run === run));
+    expect(world.inbound.filter((message) => message.run === run)).toMatchObject([{ start: { root: run } }]);
+
+    const unknown = newRunId(session);
+    const subject = subjects.inbound(partitionOf(session, PARTITIONS), 'default', session, unknown);
+    const fresh = await bury({
+      tenant: 'default',
+      run: unknown,
+      subject,
+      payload: { ...base, run: unknown, start: { ...failed.start, root: unknown } },
+    });
+    expect((await resend(fresh)).body.resent).toEqual({ as: 'message', subject });
+
+    const parent = { run: failed.run, session, callId: 'call_x' };
+    const child = world.add(new Journal(newRunId(session), session, { start: { parent, root: failed.run } }));
+    const part = await bury({
+      tenant: 'default',
+      subject,
+      payload: { ...base, run: child.run, start: child.start },
+    });
+    expect(await resend(part)).toMatchObject({
+      status: 409,
+      body: { error: { message: expect.stringContaining(failed.run) } },
+    });
   });
 });
 
@@ -118,7 +202,7 @@ describe('load', () => {
     for (let partition = 0; partition < PARTITIONS; partition++) tell(partition, 101);
     await until('the load to be known', async () => (await api(`${url}/v1/load`)).body.data.length === PARTITIONS);
     const refused = await start();
-    expect(refused).toMatchObject({ status: 429, body: { error: { code: 'overloaded', retryable: true } } });
+    expect(refused).toMatchObject({ status: 503, body: { error: { code: 'unavailable', retryable: true } } });
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
     expect(world.inbound).toEqual([]);
     for (let partition = 0; partition < PARTITIONS; partition++) tell(partition, 100);

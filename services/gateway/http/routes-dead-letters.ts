@@ -1,73 +1,94 @@
 /** Dead letters: what could not be taken in or kept failing, for a person to read and to send again. */
-import { DeadLetter, deadLetterId, deadLetterSequence, STREAMS, TuttiError } from '@tutti/contracts';
+import {
+  type DeadLetter,
+  deadLetterId,
+  deadLetterSequence,
+  derivedRunId,
+  InboundMessage,
+  TuttiError,
+} from '@tutti/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { appendSurely } from '../adapters/bus-inbound.ts';
 import { OPEN_IDENTITY } from '../core/api-keys.ts';
-import { iso } from '../core/views.ts';
+import { bytesOf, type FoundLetter, letterBody } from '../core/dead-letters.ts';
 import type { GatewayDeps } from './deps.ts';
+import { FORK_TIMEOUT_MS } from './routes-journal.ts';
 import { notFound, parse } from './validate.ts';
 
 export const ListDeadLetters = z.strictObject({
-  service: z.enum(['planner', 'memory', 'retriever']).optional(),
+  service: z
+    .string()
+    .regex(/^[a-z]+$/)
+    .optional(),
+  run: z.string().optional(),
+  before: z
+    .string()
+    .refine((id) => deadLetterSequence(id) !== undefined, { message: 'must be the id of a dead letter' })
+    .optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
 
 type Path = { Params: { id: string } };
-type Found = DeadLetter & { sequence_: number };
-const STREAM = STREAMS.deadLetters.name;
-const SERVICES = ['planner', 'memory', 'retriever'] as const;
-const FORK_TIMEOUT_MS = 20_000;
-const text = new TextDecoder();
-const bytes = new TextEncoder();
+type Resent = { as: 'message'; subject: string } | { as: 'run'; run: string; session: string };
 
 export function deadLetterRoutes(app: FastifyInstance, deps: GatewayDeps): void {
+  const { deadLetters } = deps;
+
   app.get('/v1/dead-letters', async (request) => {
-    const { service, limit } = parse(ListDeadLetters, request.query, 'query');
-    const found: Found[] = [];
-    for (const one of service ? [service] : SERVICES) {
-      for await (const stored of deps.bus.read(STREAM, `tutti.dead.${one}`, 1)) {
-        const letter = read(stored, one);
-        if (mayRead(request, letter)) found.push(letter);
-      }
-    }
-    found.sort((a, b) => b.sequence_ - a.sequence_);
-    return { object: 'list', data: found.slice(0, limit).map(summary), has_more: found.length > limit };
+    const { service, run, before, limit } = parse(ListDeadLetters, request.query, 'query');
+    const wanted = ({ letter }: FoundLetter) =>
+      mayRead(request, letter) &&
+      (service === undefined || letter.service === service) &&
+      (run === undefined || letter.run === run);
+    const position = before === undefined ? undefined : deadLetterSequence(before);
+    const { found, next } = await deadLetters.list({ wanted, before: position, limit });
+    const data = await Promise.all(found.map(async (one) => letterBody(one, await deadLetters.resent(one.position))));
+    return { object: 'list', data, has_more: next !== null, next: next === null ? null : deadLetterId(next) };
   });
 
   app.get<Path>('/v1/dead-letters/:id', async (request) => {
-    const letter = await known(deps, request);
-    return { ...summary(letter), error: letter.error ?? null, payload: letter.payload };
+    const found = await known(deps, request);
+    const { error, payload } = found.letter;
+    return { ...letterBody(found, await deadLetters.resent(found.position)), error: error ?? null, payload };
   });
 
   app.post<Path>('/v1/dead-letters/:id/resend', async (request, reply) => {
-    const letter = await known(deps, request);
-    const id = deadLetterId(letter.sequence_);
-    reply.code(202).send({ id, object: 'dead_letter', resent: await resend(deps, request, letter, id) });
+    const found = await known(deps, request);
+    const resent = await resend(deps, request, found);
+    const { as } = resent;
+    const run = as === 'run' ? { run: resent.run } : {};
+    await deadLetters.note(found.position, { v: 1, at: Date.now(), by: request.identity.principal.id, as, ...run });
+    reply.code(202).send({ id: deadLetterId(found.position), object: 'dead_letter', resent });
   });
 
   app.delete<Path>('/v1/dead-letters/:id', async (request, reply) => {
-    const { sequence_ } = await known(deps, request);
-    await deps.bus.remove(STREAM, sequence_);
-    reply.code(200).send({ id: deadLetterId(sequence_), object: 'dead_letter', deleted: true });
+    const { position } = await known(deps, request);
+    await deadLetters.remove(position);
+    reply.code(200).send({ id: deadLetterId(position), object: 'dead_letter', deleted: true });
   });
 }
 
-async function resend(deps: GatewayDeps, request: FastifyRequest, letter: Found, id: string) {
+/** A tenant sees its own; what belongs to nobody in particular is for those who run an open system. */
+function mayRead({ identity }: FastifyRequest, letter: DeadLetter): boolean {
+  if (letter.tenant !== undefined) return letter.tenant === identity.tenant;
+  return identity === OPEN_IDENTITY;
+}
+
+async function known(deps: GatewayDeps, request: FastifyRequest<Path>): Promise<FoundLetter> {
+  const { id } = request.params;
+  const position = deadLetterSequence(id);
+  const found = position === undefined ? null : await deps.deadLetters.at(position);
+  if (!found || !mayRead(request, found.letter)) throw notFound('dead letter', id);
+  return found;
+}
+
+async function resend(deps: GatewayDeps, request: FastifyRequest, found: FoundLetter): Promise<Resent> {
+  const { letter, position } = found;
+  const id = deadLetterId(position);
   switch (letter.kind) {
-    case 'inbound': {
-      if (!letter.subject)
-        throw new TuttiError('conflict', `${id} does not say where it came from; it cannot be sent again`);
-      // A double click is one message: the stream knows the id for a while, and runs know their own starts for long.
-      await appendSurely(
-        deps.bus,
-        letter.subject,
-        bytes.encode(JSON.stringify(letter.payload)),
-        `resend:${id}`,
-        deps.config,
-      );
-      return { as: 'message', subject: letter.subject };
-    }
+    case 'inbound':
+      return (await startedAnew(deps, found)) ?? sentAgain(deps, found);
     case 'step': {
       if (!letter.run || !letter.version) throw new TuttiError('conflict', `${id} names no run to go on with`);
       const { tenant, principal } = request.identity;
@@ -88,56 +109,30 @@ async function resend(deps: GatewayDeps, request: FastifyRequest, letter: Found,
   }
 }
 
-function read(
-  stored: { data: Uint8Array; sequence: number; storedAt: number; subject: string },
-  service: string,
-): Found {
-  const raw = text.decode(stored.data);
-  const parsed = DeadLetter.safeParse(parseJson(raw));
-  if (parsed.success) return { ...parsed.data, sequence_: stored.sequence };
-  // As services wrote them before letters had a form.
-  const reason = 'written by an earlier version, which kept the reason elsewhere';
-  return { v: 1, service, kind: 'record', reason, at: stored.storedAt, payload: raw, sequence_: stored.sequence };
+/** A double click is one message: the stream knows the id for a while. */
+async function sentAgain(deps: GatewayDeps, { letter, position }: FoundLetter): Promise<Resent> {
+  const id = deadLetterId(position);
+  const { subject, payload } = letter;
+  if (!subject) throw new TuttiError('conflict', `${id} does not say where it came from; it cannot be sent again`);
+  await appendSurely(deps.bus, subject, bytesOf(payload), `resend:${id}`, deps.config);
+  return { as: 'message', subject };
 }
 
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-}
-
-/** A tenant sees its own; what belongs to nobody in particular is for those who run an open system. */
-function mayRead({ identity }: FastifyRequest, letter: DeadLetter): boolean {
-  if (letter.tenant !== undefined) return letter.tenant === identity.tenant;
-  return identity === OPEN_IDENTITY;
-}
-
-async function known(deps: GatewayDeps, request: FastifyRequest<Path>): Promise<Found> {
-  const { id } = request.params;
-  const sequence = deadLetterSequence(id);
-  const stored = sequence === undefined ? null : await deps.bus.message(STREAM, sequence);
-  if (!stored) throw notFound('dead letter', id);
-  const letter = read(stored, stored.subject.split('.').at(-1)!);
-  if (!mayRead(request, letter)) throw notFound('dead letter', id);
-  return letter;
-}
-
-function summary(letter: Found) {
-  const { service, kind, reason, at, run, session, version, callId, subject, sequence } = letter;
-  return {
-    id: deadLetterId(letter.sequence_),
-    object: 'dead_letter' as const,
-    service,
-    kind,
-    reason,
-    at: iso(at),
-    run: run ?? null,
-    session: session ?? null,
-    version: version ?? null,
-    callId: callId ?? null,
-    subject: subject ?? null,
-    sequence: sequence ?? null,
-  };
+/** A start whose run has ended with the letter would be taken for a repeat: it starts another run, the same one however often. */
+async function startedAnew(deps: GatewayDeps, { letter, position }: FoundLetter): Promise<Resent | null> {
+  const message = InboundMessage.safeParse(letter.payload);
+  if (!message.success || message.data.type !== 'start') return null;
+  const { tenant, session, start, run: first } = message.data;
+  const view = await deps.reader.run(tenant, first);
+  if (!view || view.version === 0) return null;
+  if (start.parent)
+    throw new TuttiError(
+      'conflict',
+      `run ${first} is part of ${start.parent.run}, which has gone on without it: fork that one instead`,
+    );
+  const id = deadLetterId(position);
+  const run = derivedRunId(session, first, `resend\n${id}`);
+  const again = { ...message.data, run, at: Date.now(), start: { ...start, root: run } };
+  await deps.inbound.write(again, run);
+  return { as: 'run', run, session };
 }

@@ -1,5 +1,19 @@
-/** Schedules: runs that start by themselves. Writes are stored when they answer, and taken in by the partition's owner a moment later. */
-import { LIMITS, Name, Schedule, type ScheduleView, SomeRunLimits, scheduleIdFor, TuttiError } from '@tutti/contracts';
+/** Schedules: runs that start by themselves. 200 says that the partition's owner has taken a change in, 202 that it will. */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  canonicalJson,
+  type InboundMessage,
+  LIMITS,
+  Name,
+  Schedule,
+  type ScheduleTiming,
+  type ScheduleView,
+  SomeRunLimits,
+  scheduleIdFor,
+  TuttiError,
+  toErrorInfo,
+} from '@tutti/contracts';
 import { checkTiming, nextTick } from '@tutti/runtime';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
@@ -12,7 +26,7 @@ import { notFound, parse } from './validate.ts';
 export const PutSchedule = z
   .strictObject({
     cron: z.string().min(1).max(200).optional().describe('Five fields, or six with seconds first.'),
-    timeZone: z.string().default('UTC').describe('IANA zone of the cron expression.'),
+    timeZone: z.string().optional().describe('IANA zone of the cron expression; UTC where it is left out.'),
     at: z.iso.datetime({ offset: true }).optional().describe('Instead of `cron`: one moment, ISO 8601.'),
     agent: Name,
     input: z.string().min(1).max(LIMITS.inputCharsMax),
@@ -26,6 +40,10 @@ export const PutSchedule = z
   .refine(({ cron, at }) => (cron === undefined) !== (at === undefined), {
     message: 'give either "cron" or "at"',
     path: ['cron'],
+  })
+  .refine(({ at, timeZone }) => at === undefined || timeZone === undefined, {
+    message: 'belongs to "cron"; a moment says its own offset',
+    path: ['timeZone'],
   });
 
 type Path = { Params: { name: string } };
@@ -36,10 +54,7 @@ export function scheduleRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.put<Path>('/v1/schedules/:name', async (request, reply) => {
     const name = nameOf(request.params.name);
     const { cron, timeZone, at, session = null, limits = {}, ...rest } = parse(PutSchedule, request.body);
-    const timing =
-      cron === undefined ? { type: 'once' as const, at: Date.parse(at!) } : { type: 'cron' as const, cron, timeZone };
-    checkTiming(timing);
-    if (timing.type === 'once' && timing.at <= Date.now()) throw new RequestProblem('at', 'is in the past');
+    const timing = checkedTiming(cron, timeZone, at);
     const { tenant, principal } = request.identity;
     const { bundle } = await currentBundle(deps, tenant);
     if (!Object.hasOwn(bundle.agents, rest.agent)) throw notFound('agent', rest.agent);
@@ -48,11 +63,16 @@ export function scheduleRoutes(app: FastifyInstance, deps: GatewayDeps): void {
       throw new TuttiError('limit_exceeded', `a tenant has ${LIMITS.schedulesPerTenantMax} schedules at most`);
     const id = scheduleIdFor(tenant, name);
     const schedule: Schedule = { id, name, timing, session, limits, principal, ...rest };
-    await deps.inbound.write(
-      { v: 1, type: 'schedule_set', tenant, session: id, run: id, at: Date.now(), schedule },
-      `schedule:${id}:${Date.now()}`,
+    await tell(deps, { v: 1, type: 'schedule_set', tenant, session: id, run: id, at: Date.now(), schedule });
+    const wanted = canonicalJson(Schedule.parse(schedule));
+    const taken = await shown(
+      deps,
+      tenant,
+      id,
+      (view) => view !== undefined && canonicalJson(Schedule.parse(view)) === wanted,
     );
-    reply.code(202).send(body({ ...schedule, nextAt: null, lastAt: null, lastRun: null, lastReason: null }));
+    const view = taken ?? { ...schedule, nextAt: null, lastAt: null, lastRun: null, lastReason: null };
+    reply.code(taken ? 200 : 202).send(body(view));
   });
 
   app.get('/v1/schedules', async (request) => {
@@ -67,13 +87,53 @@ export function scheduleRoutes(app: FastifyInstance, deps: GatewayDeps): void {
 
   app.delete<Path>('/v1/schedules/:name', async (request, reply) => {
     const { tenant } = request.identity;
-    const { id } = await known(deps, tenant, request.params.name);
-    await deps.inbound.write(
-      { v: 1, type: 'schedule_remove', tenant, session: id, run: id, at: Date.now() },
-      `schedule:${id}:${Date.now()}:remove`,
-    );
-    reply.code(202).send({ id, object: 'schedule', deleted: true });
+    const { id, name } = await known(deps, tenant, request.params.name);
+    await tell(deps, { v: 1, type: 'schedule_remove', tenant, session: id, run: id, at: Date.now() });
+    const gone = await shown(deps, tenant, id, (view) => view === undefined);
+    reply.code(gone === null ? 202 : 200).send({ id, object: 'schedule', name, deleted: true });
   });
+}
+
+function checkedTiming(cron: string | undefined, timeZone = 'UTC', at: string | undefined): ScheduleTiming {
+  if (cron === undefined) {
+    const timing = { type: 'once' as const, at: Date.parse(at!) };
+    if (timing.at <= Date.now()) throw new RequestProblem('at', 'is in the past');
+    return timing;
+  }
+  const timing = { type: 'cron' as const, cron, timeZone };
+  try {
+    checkTiming(timing);
+  } catch (error) {
+    throw new RequestProblem('cron', toErrorInfo(error).message);
+  }
+  if (nextTick(timing, Date.now()) === null) throw new RequestProblem('cron', `"${cron}" never comes due`);
+  return timing;
+}
+
+/** Each change is a message of its own; the append alone repeats itself. */
+function tell(deps: GatewayDeps, message: InboundMessage): Promise<void> {
+  return deps.inbound.write(message, `schedule:${randomUUID()}`);
+}
+
+const CONFIRM_WAIT_MS = 5;
+const CONFIRM_WAIT_MAX_MS = 250;
+
+/** The schedule (or that it is gone) once the owner shows it as wanted; null: not in time. */
+async function shown(
+  deps: GatewayDeps,
+  tenant: string,
+  id: string,
+  wanted: (view: ScheduleView | undefined) => boolean,
+): Promise<ScheduleView | undefined | null> {
+  const until = performance.now() + deps.config.approvalConfirmMs;
+  for (let waitMs = CONFIRM_WAIT_MS; performance.now() < until; waitMs = Math.min(waitMs * 2, CONFIRM_WAIT_MAX_MS)) {
+    await sleep(waitMs);
+    const reply = await deps.owner.ask(id, { op: 'schedules', tenant });
+    if (reply?.op !== 'schedules') continue;
+    const view = reply.schedules.find((schedule) => schedule.id === id);
+    if (wanted(view)) return view;
+  }
+  return null;
 }
 
 function nameOf(name: string): string {
