@@ -205,7 +205,7 @@ describe('Indexer', () => {
     log.failAppends = 2;
     const { ready, names } = start();
     await ready();
-    expect(log.buried.map((data) => new TextDecoder().decode(data))).toEqual(['nonsense']);
+    expect(log.buried.map((data) => JSON.parse(new TextDecoder().decode(data)).payload)).toEqual(['nonsense']);
     expect(log.followedFrom).toEqual([1, 1, 1]);
     expect(await names()).toEqual(['a', 'c']);
     await restart();

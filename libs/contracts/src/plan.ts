@@ -34,4 +34,7 @@ export type Plan = z.infer<typeof Plan>;
 export const PLAN_FORMAT = 'plan';
 /** The same shape, asked for when tasks failed or found something that the plan did not expect. */
 export const REPLAN_FORMAT = 'replan';
-export const planJsonSchema = z.toJSONSchema(Plan) as JsonSchema;
+/** Strict structured output knows no optional property, so a model is asked for `agent` always; a plan without it is read as null. */
+export const planJsonSchema = z.toJSONSchema(
+  Plan.extend({ tasks: z.array(PlanTask.required({ agent: true })).max(TASKS_MAX) }),
+) as JsonSchema;

@@ -1,7 +1,7 @@
 /** Limits, sessions, admission, cancelling, dead letters and schedules. */
 import { LIMITS, newSessionId, type Schedule, scheduleIdFor } from '@tutti/contracts';
 import { describe, expect, test } from 'vitest';
-import { Spec } from './testing/spec.ts';
+import { Spec } from './test-kit/spec.ts';
 
 describe('limits', () => {
   const limited = (limits: object) => {

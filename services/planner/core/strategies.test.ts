@@ -1,6 +1,6 @@
 /** How agents go about goals: strategies, helpers, questions, sleeps, and plans that change. */
 import { describe, expect, test } from 'vitest';
-import { Spec } from './testing/spec.ts';
+import { Spec } from './test-kit/spec.ts';
 
 describe('direct', () => {
   test('asks a model once, remembers, and is done', () => {
