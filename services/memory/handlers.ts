@@ -81,6 +81,8 @@ async function read(parts: HandlerParts, tenant: string, body: ReadBody): Promis
       return { op: 'approvals', approvals: withinBytes(await store.approvals(tenant, body), room) };
     case 'approval':
       return { op: 'approval', approval: await store.approval(tenant, body.approval) };
+    case 'late':
+      return { op: 'late', results: withinBytes(await store.late(tenant, body.run), room) };
     case 'turns':
       return { op: 'turns', turns: newestWithinBytes(await store.turns(tenant, body.session, body.limit), room) };
     default:

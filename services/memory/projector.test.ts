@@ -1,14 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type DeadLetter, type RunEntry, TuttiError } from '@tutti/contracts';
+import { type DeadLetter, LOG_FORMAT, type RunEntry, TuttiError } from '@tutti/contracts';
 import { type AppendOptions, type Bus, createLogger, type StoredMessage } from '@tutti/runtime';
+import { until } from '@tutti/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openSqliteStore } from './adapters/sqlite/store.ts';
 import { expectedOf, snapshot } from './adapters/store-contract.ts';
 import type { MemoryStore } from './ports/store.ts';
 import { createProjector, type ProjectorLimits } from './projector.ts';
-import { batchOf, runLog, travelRun } from './testing/entries.ts';
+import { batchOf, lateOf, runLog, travelRun } from './testing/entries.ts';
 
 const STREAM = 'TUTTI_LOG';
 const LIMITS = { groupMessagesMax: 16, groupEntriesMax: 1_000, bufferMessagesMax: 64, runsCachedMax: 2 };
@@ -216,4 +217,30 @@ test('stop ends the waiting for a store that never comes', async () => {
   await projector.stop();
   await projector.flushed();
   expect(await store.position(STREAM)).toBeNull();
+});
+
+test('results that came too late are found by the run that had given them up, cut; those of unknown runs are passed over', async () => {
+  const [known, unknown] = [travelRun(), travelRun()];
+  const late = [lateOf(known.run, 7, 'x'.repeat(10_000)), lateOf(unknown.run, 7)];
+  // The run itself was projected by an earlier process, and has ended.
+  await projectAll([entriesAt(1, known.entries)]);
+  await projectAll([message(2, batchOf([], late))]);
+  const [found, ...more] = await store.late('acme', known.run);
+  expect(found?.content).toMatch(/^x{3900,} \[cut/);
+  expect(more).toEqual([]);
+  expect(await store.late('acme', unknown.run)).toEqual([]);
+  expect(letters).toEqual([]);
+});
+
+test('a message of a later format is waited with, and nothing of it is buried or passed over', async () => {
+  const run = travelRun();
+  const newer = { ...batchOf([]), format: LOG_FORMAT + 1, entries: [{ type: 'run.teleported' }] };
+  const projector = createProjector({ stream: STREAM, store, bus, log, limits: LIMITS });
+  for (const one of [entriesAt(1, run.entries), message(2, newer), entriesAt(3, travelRun().entries)])
+    void projector.take(one);
+  await until('the projector to wait', () => !projector.healthy);
+  expect(projector.position).toEqual({ sequence: 1, storedAt: 1_001 });
+  await projector.stop();
+  expect(await store.position(STREAM)).toEqual({ sequence: 1, storedAt: 1_001 });
+  expect(letters).toEqual([]);
 });

@@ -4,9 +4,10 @@
  * - Messages are projected in the order in which they come, one write at a time; the stored position is never ahead of
  *   what is stored or buried.
  * - A store or bus that is away is waited for; a message that the store will never take is found, buried and passed over.
+ * - A message in a later format than is known here is waited with until a later memory takes over: nothing of it is lost.
  * - At most `bufferMessagesMax` messages wait; `take` resolves later when there are more.
  */
-import { describeZodError, LogBatch, TuttiError } from '@tutti/contracts';
+import { describeZodError, LOG_FORMAT, LogBatch, TuttiError } from '@tutti/contracts';
 import type { Bus, Logger, StoredMessage } from '@tutti/runtime';
 import { fold, type LoggedBatch, type Misplaced, type Position, runsNeeded } from './core/group.ts';
 import type { RunState } from './core/run-state.ts';
@@ -38,9 +39,11 @@ export interface Projector {
   stop(): Promise<void>;
 }
 
+/** `newer`: of a later format, which is not for us to judge. */
 type Taken = { message: StoredMessage; position: Position } & (
-  | { batch: LogBatch; unreadable?: undefined }
-  | { batch?: undefined; unreadable: string }
+  | { batch: LogBatch; unreadable?: undefined; newer?: undefined }
+  | { batch?: undefined; unreadable: string; newer?: undefined }
+  | { batch?: undefined; unreadable?: undefined; newer: number }
 );
 
 export function createProjector(options: {
@@ -78,7 +81,10 @@ export function createProjector(options: {
     const group: Taken[] = [];
     let entries = 0;
     while (buffer.length > 0 && group.length < limits.groupMessagesMax && entries < limits.groupEntriesMax) {
-      const taken = read(buffer.shift()!);
+      const taken = read(buffer[0]!);
+      // What comes before it is written first; it is waited with alone.
+      if (taken.newer !== undefined && group.length > 0) break;
+      buffer.shift();
       entries += taken.batch?.entries.length ?? 0;
       group.push(taken);
     }
@@ -101,6 +107,12 @@ export function createProjector(options: {
   }
 
   async function write(group: Taken[]): Promise<void> {
+    const newer = group.find((taken) => taken.newer !== undefined);
+    if (newer)
+      throw new TuttiError(
+        'unavailable',
+        `${newer.message.subject} goes on in format ${newer.newer}, and this memory knows ${LOG_FORMAT}: run the newer one`,
+      );
     for (const { message, position: at, unreadable } of group)
       if (unreadable)
         await buryLoudly({ ...about(message, at), reason: unreadable, data: message.data, part: 'message' });
@@ -205,7 +217,9 @@ function read(message: StoredMessage): Taken {
   const { sequence, storedAt } = message;
   const position = { sequence, storedAt };
   try {
-    const parsed = LogBatch.safeParse(JSON.parse(text.decode(message.data)));
+    const raw = JSON.parse(text.decode(message.data));
+    if (Number.isInteger(raw?.format) && raw.format > LOG_FORMAT) return { message, position, newer: raw.format };
+    const parsed = LogBatch.safeParse(raw);
     if (parsed.success) return { message, position, batch: parsed.data };
     return { message, position, unreadable: `not a log batch: ${describeZodError(parsed.error)}` };
   } catch (error) {

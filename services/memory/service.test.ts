@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { newRunId, newSessionId, STREAMS, subjects } from '@tutti/contracts';
+import { BUCKETS, newRunId, newSessionId, STREAMS, subjects } from '@tutti/contracts';
 import {
   type Bus,
   type Caller,
@@ -16,7 +16,7 @@ import { startTestNats, type TestNats, until } from '@tutti/testkit';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { DEAD_LETTERS_SUBJECT } from './dead-letters.ts';
 import { memoryService } from './service.ts';
-import { approvalId, batchOf, travelRun, turnOf } from './testing/entries.ts';
+import { approvalId, batchOf, lateOf, travelRun, turnOf } from './testing/entries.ts';
 
 const log = createLogger({}, { level: 'silent' });
 const ASK = { tenant: 'acme', timeoutMs: 20_000 };
@@ -158,6 +158,24 @@ test('what cannot be read is in the dead letters, with the reason', async () => 
   const letter = await bus.last(STREAMS.deadLetters.name, DEAD_LETTERS_SUBJECT);
   expect(JSON.parse(new TextDecoder().decode(letter!.data))).toMatchObject({ kind: 'record', payload: '{"v":1' });
   expect(sequence).toBe(1);
+});
+
+test('tells how far each partition is projected, and shows results that came too late', async () => {
+  await start();
+  const run = travelRun();
+  await append(batchOf(run.entries), 2);
+  const sequence = await append(batchOf([], [lateOf(run.run, 7)]), 2);
+  const position = () =>
+    bus.bucket(BUCKETS.positions).then(async (bucket) => {
+      const entry = await bucket.get('memory.2');
+      return entry ? Number(new TextDecoder().decode(entry.value)) : 0;
+    });
+  await until('the position', async () => (await position()) === sequence);
+  const late = await caller.call('read', { op: 'late', run: run.run }, ASK);
+  expect(late).toMatchObject({ op: 'late', results: [{ tool: 'book', ok: true, content: 'booked' }] });
+  expect(await caller.call('read', { op: 'late', run: run.run }, { ...ASK, tenant: 'other' })).toMatchObject({
+    results: [],
+  });
 });
 
 test('two replicas with a file of their own each come to the same', async () => {

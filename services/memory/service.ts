@@ -39,6 +39,7 @@ export const memoryService = defineService({
         bus,
         log,
         ...settings,
+        settle: () => store.settle(),
         position: (name) => followed.find(({ stream }) => stream === name)?.projector.position?.sequence ?? null,
       });
     } catch (error) {

@@ -15,6 +15,7 @@ const RunStateV2: z.ZodType<RunState> = z.object({
       approvals: z.array(ApprovalRecord),
       questions: z.array(QuestionRecord),
       sleeping: z.array(z.string()),
+      prefix: z.boolean().optional(),
       children: z.record(
         z.string(),
         z.object({ approvals: z.array(z.string()), questions: z.array(QuestionRecord), sleeps: z.boolean() }),

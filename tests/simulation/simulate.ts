@@ -24,6 +24,8 @@ export interface SimulateOptions {
   note?(line: string): void;
   /** A planted bug. */
   mutant?(random: Random): Seams;
+  /** Told every message of the log, in the order in which they were stored. */
+  saw?(batch: SeenBatch): void;
   /** Weather that is given instead of drawn, in part. */
   weather?: Partial<Weather>;
 }
@@ -72,6 +74,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
   };
   function tookIn(batch: SeenBatch): void {
     shadows.apply(batch);
+    options.saw?.(batch);
     for (const entry of batch.batch.entries)
       if (entry.type === 'run.accepted') people.tenants.set(entry.run, entry.tenant);
     people.saw(batch);

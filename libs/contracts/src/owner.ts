@@ -82,6 +82,17 @@ export const OwnerReply = z.discriminatedUnion('op', [
 ]);
 export type OwnerReply = z.infer<typeof OwnerReply>;
 
+/** What came of a call that its run had given up: it changes nothing. */
+export const LateResult = z.object({
+  callId: z.string(),
+  tool: z.string().optional(),
+  ok: z.boolean(),
+  /** Perhaps cut. */
+  content: z.string(),
+  at: z.number(),
+});
+export type LateResult = z.infer<typeof LateResult>;
+
 // memory's projection, asked by the gateway
 export const ReadBody = z.discriminatedUnion('op', [
   z.object({ op: z.literal('run'), run: z.string() }),
@@ -108,6 +119,8 @@ export const ReadBody = z.discriminatedUnion('op', [
     limit: z.number().int().min(1).max(200).default(100),
   }),
   z.object({ op: z.literal('approval'), approval: z.string() }),
+  /** What came of calls of the run after nobody waited for them any more. */
+  z.object({ op: z.literal('late'), run: z.string() }),
   z.object({ op: z.literal('turns'), session: z.string(), limit: z.number().int().min(1).max(200).default(50) }),
 ]);
 export type ReadBody = z.infer<typeof ReadBody>;
@@ -119,6 +132,7 @@ export const ReadResult = z.discriminatedUnion('op', [
   z.object({ op: z.literal('journal'), entries: z.array(RunEntry) }),
   z.object({ op: z.literal('approvals'), approvals: z.array(ApprovalRecord) }),
   z.object({ op: z.literal('approval'), approval: ApprovalRecord.nullable() }),
+  z.object({ op: z.literal('late'), results: z.array(LateResult) }),
   z.object({ op: z.literal('turns'), turns: z.array(z.unknown()) }),
 ]);
 export type ReadResult = z.infer<typeof ReadResult>;

@@ -59,11 +59,12 @@ export async function untilSettled(
   signal: AbortSignal,
 ): Promise<Settled | undefined> {
   const { tenant } = view;
+  const look = lookFor(question.id);
   let seen = view.id === question.waitingRun ? view.version : 0;
   for (let waitMs = CONFIRM_WAIT_MS; !signal.aborted; waitMs = Math.min(waitMs * 2, CONFIRM_WAIT_MAX_MS)) {
     for (;;) {
       const entries = await someEntries(deps, tenant, question.waitingRun, seen);
-      const settled = settledIn(entries, question.id);
+      const settled = look(entries);
       if (settled) return settled;
       if (entries.length === 0) break;
       seen = entries.at(-1)!.n;
@@ -79,8 +80,9 @@ export async function settledSoFar(
   tenant: string,
   question: QuestionRecord,
 ): Promise<Settled | undefined> {
+  const look = lookFor(question.id);
   for await (const entries of pagesOf(deps, tenant, question.waitingRun)) {
-    const settled = settledIn(entries, question.id);
+    const settled = look(entries);
     if (settled) return settled;
   }
   return undefined;
@@ -122,15 +124,27 @@ async function someEntries(deps: Reading, tenant: string, run: string, after: nu
   }
 }
 
-function settledIn(entries: RunEntry[], question: string): Settled | undefined {
-  for (const entry of entries) {
-    if (entry.type === 'question.answered' && entry.question === question) {
-      const { outcome, text, by, n, key } = entry;
-      return { outcome, text, by, n, key };
+/** Looks for the end of a question in a journal, page by page. */
+function lookFor(question: string): (entries: RunEntry[]) => Settled | undefined {
+  let asked = false;
+  return (entries) => {
+    for (const entry of entries) {
+      if (entry.type === 'question.asked' && entry.question.id === question) asked = true;
+      if (entry.type === 'question.answered' && entry.question === question) {
+        const { outcome, text, by, n, key } = entry;
+        return { outcome, text, by, n, key };
+      }
+      const gone = goneWith(entry, asked);
+      if (gone !== undefined) return { outcome: 'cancelled', text: gone, by: 'tutti', n: entry.n };
     }
-    // A run that ends leaves no question open.
-    if (entry.type === 'run.cancelling') return { outcome: 'cancelled', text: entry.reason, by: entry.by, n: entry.n };
-    if (isEnd(entry)) return { outcome: 'cancelled', text: 'the run has ended', by: 'tutti', n: entry.n };
-  }
-  return undefined;
+    return undefined;
+  };
+}
+
+/** Why no question is open after this entry. `asked`: the question stands before it. */
+function goneWith(entry: RunEntry, asked: boolean): string | undefined {
+  if (entry.type === 'run.cancelling') return entry.reason;
+  if (isEnd(entry)) return 'the run has ended';
+  // What was asked before it was the other run's question.
+  return entry.type === 'run.forked' && asked ? `it was a question of ${entry.of}` : undefined;
 }

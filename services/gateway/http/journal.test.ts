@@ -71,6 +71,21 @@ describe('GET /v1/runs/{id}/journal?format=jsonl', () => {
   });
 });
 
+describe('GET /v1/runs/{id}/journal', () => {
+  it('says with its last page what came too late for the run', async () => {
+    const mine = journal();
+    mine.completed('done');
+    const late = { callId: 'call_x', tool: 'book', ok: true, content: 'booked' };
+    world.late.set(mine.run, [{ ...late, at: 1_700_000_000_000 }]);
+    const page = (query: string) => api(`${url}/v1/runs/${mine.run}/journal${query}`);
+    expect((await page('?limit=1')).body).toEqual({ object: 'list', data: [expect.anything()], has_more: true });
+    const shown = [{ ...late, at: '2023-11-14T22:13:20.000Z' }];
+    expect((await page('?after=1')).body).toMatchObject({ has_more: false, late: shown });
+    world.memory.silent = true;
+    expect((await page('')).body).toMatchObject({ data: [{ n: 1 }, { n: 2 }], late: null });
+  });
+});
+
 describe('GET /v1/runs/{id}/state', () => {
   it('is the planner’s, at the version that is asked for', async () => {
     const mine = journal();

@@ -1,10 +1,19 @@
 /** Runs: start, read, list, cancel, journal. */
 import { Readable } from 'node:stream';
-import { LIMITS, type RunEntry, RunId, RunStatus, SomeRunLimits, TuttiError, WhenBusy } from '@tutti/contracts';
+import {
+  LIMITS,
+  type RunEntry,
+  RunId,
+  RunStatus,
+  type RunView,
+  SomeRunLimits,
+  TuttiError,
+  WhenBusy,
+} from '@tutti/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { EntryViews } from '../core/public-entry.ts';
-import { isOver, runBody } from '../core/views.ts';
+import { isOver, iso, runBody } from '../core/views.ts';
 import type { GatewayDeps } from './deps.ts';
 import { JSON_LINES, journalLines } from './routes-journal.ts';
 import { prepareRun, readIdempotencyKey, SessionName, sessionFor } from './start-run.ts';
@@ -86,7 +95,8 @@ export function runRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     const entries = await journal(deps, request.identity.tenant, id, query.after, query.limit);
     const views = new EntryViews();
     const data = query.view === 'full' ? entries : entries.map((entry) => views.view(entry));
-    return { object: 'list', data, has_more: entries.length === query.limit };
+    if (entries.length === query.limit) return { object: 'list', data, has_more: true };
+    return { object: 'list', data, has_more: false, late: await lateResults(deps, view) };
   });
 }
 
@@ -109,6 +119,17 @@ export async function cancelRun(
     { v: 1, type: 'cancel', tenant, session, run: id, at: Date.now(), by, reason },
     `cancel:${id}`,
   );
+}
+
+/** What came of the run's calls after it had given them up: no entries, for it changes nothing. Null: memory is away. */
+async function lateResults(deps: GatewayDeps, { tenant, id }: RunView) {
+  try {
+    const { results } = await deps.memory.read(tenant, { op: 'late', run: id });
+    return results.map(({ at, ...result }) => ({ ...result, at: iso(at) }));
+  } catch (error) {
+    if (error instanceof TuttiError && error.retryable) return null;
+    throw error;
+  }
 }
 
 async function journal(deps: GatewayDeps, tenant: string, run: string, after: number, limit: number) {

@@ -10,6 +10,7 @@ import {
   type ForkBody,
   type InboundMessage,
   isEnd,
+  type LateResult,
   type LiveMessage,
   newSessionId,
   type OwnerReply,
@@ -71,6 +72,7 @@ export class World {
   readonly journals = new Map<string, Journal>();
   readonly approvals = new Map<string, { record: ApprovalRecord; tenant: string }>();
   readonly turns: Turn[] = [];
+  readonly late = new Map<string, LateResult[]>();
   readonly inbound: InboundMessage[] = [];
   readonly documents: { subject: string; body: Record<string, unknown> }[] = [];
   readonly asked: OwnerRequest[] = [];
@@ -98,7 +100,7 @@ export class World {
 
   /** Forgets everything but the bundle. */
   reset(): void {
-    for (const known of [this.journals, this.approvals]) known.clear();
+    for (const known of [this.journals, this.approvals, this.late]) known.clear();
     for (const list of [this.turns, this.inbound, this.documents, this.asked, this.forks, this.preflights])
       list.length = 0;
     this.schedules = [];
@@ -339,6 +341,8 @@ export class World {
                 const found = this.approvals.get(body.approval);
                 return { op: 'approval', approval: found?.tenant === item.tenant ? found.record : null };
               }
+              case 'late':
+                return { op: 'late', results: known(body.run, item.tenant) ? (this.late.get(body.run) ?? []) : [] };
               case 'turns':
                 return { op: 'turns', turns: this.turns.filter(({ session }) => session === body.session) };
             }

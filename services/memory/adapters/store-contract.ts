@@ -1,12 +1,12 @@
 /** What every adapter of ports/store.ts must do. Each test has tenants of its own, so that one store serves the whole suite. */
-import { newRunId, newSessionId, type RunEntry, RunView } from '@tutti/contracts';
+import { derivedCallId, newRunId, newSessionId, type RunEntry, RunView } from '@tutti/contracts';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { fold, type Position, type ProjectionWrite } from '../core/group.ts';
+import { fold, LATE, type Position, type ProjectionWrite } from '../core/group.ts';
 import type { RunState } from '../core/run-state.ts';
 import type { MemoryStore } from '../ports/store.ts';
 import { parseRunState } from '../stored-state.ts';
-import { approvalId, batchOf, type RunLog, runLog, travelRun, turnOf } from '../testing/entries.ts';
+import { approvalId, batchOf, lateOf, type RunLog, runLog, travelRun, turnOf } from '../testing/entries.ts';
 
 let tenants = 0;
 const newTenant = () => `t${process.pid}-${Date.now().toString(36)}-${tenants++}`;
@@ -144,7 +144,8 @@ export function storeContract(
 
       test('the position is unknown at first, then moves forward only', async () => {
         const stream = newTenant();
-        const write = (position: Position) => store.project({ stream, position, entries: [], runs: [], approvals: [] });
+        const write = (position: Position) =>
+          store.project({ stream, position, entries: [], runs: [], approvals: [], late: [] });
         expect(await store.position(stream)).toBeNull();
         await write(at(5));
         expect(await store.position(stream)).toEqual(at(5));
@@ -165,6 +166,32 @@ export function storeContract(
         const found = await store.states([log.run, newRunId(log.session)]);
         expect(found.map(parseRunState)).toEqual(write.runs);
         expect(await store.states([])).toEqual([]);
+      });
+
+      test('results that came too late are kept in order, once, the first ones, for their tenant alone', async () => {
+        const tenant = newTenant();
+        const log = travelRun({ tenant });
+        await project(tenant, 1, log.entries);
+        const late = (steps: number[], content = 'booked') => {
+          const batch = batchOf(
+            [],
+            steps.map((step) => lateOf(log.run, step, content)),
+          );
+          const state = writeOf(tenant, at(1), log.entries).runs[0]!;
+          return fold({ stream: tenant, position: at(2) }, [{ position: at(2), batch }], () => state).write;
+        };
+        await store.project(late([2, 1]));
+        await Promise.all([store.project(late([1, 2], 'another')), store.project(late([3]))]);
+        const found = await store.late(tenant, log.run);
+        expect(found.map(({ callId }) => callId).sort()).toEqual(
+          [1, 2, 3].map((step) => derivedCallId(log.run, step)).sort(),
+        );
+        expect(found.every(({ content, tool, ok }) => content === 'booked' && tool === 'book' && ok)).toBe(true);
+        expect(await store.late(newTenant(), log.run)).toEqual([]);
+        expect(await store.late(tenant, newRunId(log.session))).toEqual([]);
+        await store.project(late(Array.from({ length: LATE.perRunMax }, (_, i) => 10 + i)));
+        expect(await store.late(tenant, log.run)).toHaveLength(LATE.perRunMax);
+        await store.settle();
       });
 
       test('an earlier write that comes again changes nothing', async () => {

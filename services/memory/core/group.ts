@@ -3,7 +3,8 @@
  * Invariant: `write` holds everything that follows from the messages, their position included, so that storing it as a
  * whole moves the projection from one position of the stream to a later one.
  */
-import type { ApprovalRecord, LogBatch, RunEntry } from '@tutti/contracts';
+import type { ApprovalRecord, LateResult, LogBatch, RunEntry } from '@tutti/contracts';
+import { cut } from './bound-turn.ts';
 import { project } from './project.ts';
 import type { RunState } from './run-state.ts';
 
@@ -29,7 +30,17 @@ export interface ProjectionWrite {
   runs: RunState[];
   /** Each approval once. */
   approvals: ApprovalChange[];
+  late: LateChange[];
 }
+
+export interface LateChange {
+  tenant: string;
+  run: string;
+  result: LateResult;
+}
+
+/** What is kept of results that came too late: so many a run, the first ones, each cut. */
+export const LATE = { perRunMax: 50, contentCharsMax: 4_000 } as const;
 
 export interface LoggedBatch {
   position: Position;
@@ -52,6 +63,7 @@ export function runsNeeded(batches: readonly LoggedBatch[], known: (run: string)
       if (type === 'run.accepted') opened.add(run);
       else if (!opened.has(run) && !known(run)) needed.add(run);
     }
+  for (const { run } of batches.flatMap(lateIn)) if (!opened.has(run) && !known(run)) needed.add(run);
   return [...needed];
 }
 
@@ -68,7 +80,7 @@ export function fold(
   const states = new Map<string, RunState>();
   const approvals = new Map<string, ApprovalChange>();
   const misplaced: Misplaced[] = [];
-  const write: ProjectionWrite = { ...to, entries: [], runs: [], approvals: [] };
+  const write: ProjectionWrite = { ...to, entries: [], runs: [], approvals: [], late: [] };
   for (const { position, batch } of batches)
     for (const entry of batch.entries) {
       const before = states.get(entry.run) ?? stateOf(entry.run);
@@ -97,5 +109,22 @@ export function fold(
     }
   write.runs = [...states.values()];
   write.approvals = [...approvals.values()];
+  for (const { run, callId, tool, ok, content, at } of batches.flatMap(lateIn)) {
+    const state = states.get(run) ?? stateOf(run);
+    // Of a run that is not known here nothing can be said.
+    if (!state) continue;
+    const result = {
+      callId,
+      ...(tool === undefined ? {} : { tool }),
+      ok,
+      content: cut(content, LATE.contentCharsMax),
+      at,
+    };
+    write.late.push({ tenant: state.view.tenant, run, result });
+  }
   return { write, misplaced };
+}
+
+function lateIn({ batch }: LoggedBatch) {
+  return batch.partition.flatMap((entry) => (entry.type === 'result.late' ? [entry] : []));
 }

@@ -1,6 +1,6 @@
 import type { ApprovalRecord, RunEntry } from '@tutti/contracts';
 import { expect, test } from 'vitest';
-import { approvalId, approvalOf, type RunLog, runLog, travelRun } from '../testing/entries.ts';
+import { approvalId, approvalOf, questionOf, type RunLog, runLog, travelRun } from '../testing/entries.ts';
 import { project } from './project.ts';
 import type { RunState } from './run-state.ts';
 
@@ -162,4 +162,67 @@ test('an entry that the state has already changes nothing', () => {
 
 test('only run.accepted opens a run', () => {
   expect(project(null, travelRun().entries[1]!)).toBeNull();
+});
+
+test('a question makes the run wait for input until it is answered, expired or given up', () => {
+  for (const outcome of ['answered', 'expired', 'cancelled'] as const) {
+    const log = runLog().started();
+    const question = questionOf(log.run, log.session, 1);
+    log.add({ type: 'question.asked', question });
+    expect(of(log).view).toMatchObject({ status: 'waiting', waitingFor: 'input', question });
+    log.add({ type: 'question.answered', question: question.id, outcome, text: 'blue', by: 'ann' });
+    expect(of(log).view).toMatchObject({ status: 'running', waitingFor: null, question: null });
+  }
+});
+
+test('beside an open step nothing is waited for, but the question is shown', () => {
+  const log = runLog().started().asks(1);
+  const question = questionOf(log.run, log.session, 2);
+  log.add({ type: 'question.asked', question });
+  expect(of(log).view).toMatchObject({ status: 'running', waitingFor: null, question });
+  expect(of(log.recalled(1)).view).toMatchObject({ status: 'waiting', waitingFor: 'input' });
+});
+
+test('of several the oldest question is shown, a child’s too; a human’s decision comes before an answer, and that before a clock', () => {
+  const child = runLog();
+  const log = runLog().started().executes(1);
+  const [own, below] = [questionOf(log.run, log.session, 9), questionOf(child.run, child.session, 2, log.run)];
+  log.wantsApproval(1).add({ type: 'sleep.started', callId: 'call_s', until: 5 });
+  log.add({ type: 'question.asked', question: own });
+  const waiting = { type: 'child.waiting' as const, child: child.run, approvals: [] };
+  log.add({ ...waiting, version: 1, questions: [below], sleepsUntil: 7 });
+  expect(of(log).view).toMatchObject({ waitingFor: 'approval', question: below });
+  log.decides(1, 'denied');
+  expect(of(log).view).toMatchObject({ status: 'waiting', waitingFor: 'input', question: below });
+  log.add({ ...waiting, version: 2 });
+  expect(of(log).view).toMatchObject({ waitingFor: 'input', question: own });
+  log.add({ type: 'question.answered', question: own.id, outcome: 'answered', text: 'x', by: 'ann' });
+  expect(of(log).view).toMatchObject({ status: 'waiting', waitingFor: 'timer', question: null });
+  log.add({ type: 'sleep.ended', callId: 'call_s' });
+  expect(of(log).view).toMatchObject({ status: 'running', waitingFor: null });
+});
+
+test('a fork is a run of its own from where it was forked; what its original waits for stays the original’s', () => {
+  const original = runLog({ input: 'Book a flight' }).started().executes(1).wantsApproval(1);
+  const fork = runLog({ tenant: 'acme' });
+  const [accepted] = fork.entries;
+  if (accepted?.type !== 'run.accepted') throw new Error('no start');
+  const start = {
+    ...accepted.start,
+    input: 'Book a train',
+    bundle: 'c'.repeat(64),
+    principal: { id: 'bob', roles: [] },
+    fork: { run: original.run, version: 4, effects: 'approve' as const, blob: 'b', memorySession: original.session },
+  };
+  fork.entries[0] = { ...accepted, start };
+  for (const { run: _run, n: _n, at: _at, ...entry } of original.entries.slice(1)) fork.add(entry);
+  expect(of(fork)).toMatchObject({ view: { status: 'waiting', waitingFor: 'approval' }, approvals: [] });
+  fork.add({ type: 'run.forked', of: original.run, version: 4, start });
+  const at = fork.entries.at(-1)!.at;
+  const view = { status: 'running', waitingFor: null, input: 'Book a train', principal: { id: 'bob' }, createdAt: at };
+  expect(of(fork)).toMatchObject({ view, approvals: [] });
+  // The step that was held is open again, under the original's call.
+  const { callId } = approvalOf(original.run, original.session, 1);
+  fork.add({ type: 'approval.requested', approval: { ...approvalOf(fork.run, fork.session, 1), callId } });
+  expect(of(fork)).toMatchObject({ view: { status: 'waiting' }, approvals: [{ waitingRun: fork.run }] });
 });

@@ -14,7 +14,7 @@ import type { ChildWaits, OpenWork, RunState } from './run-state.ts';
 
 export interface Projected {
   state: RunState;
-  /** Approvals as they are after this entry, where it changed them. */
+  /** Approvals as they are after this entry, where it changed them. None of a fork's beginning: those are the original's. */
   approvals: ApprovalRecord[];
 }
 
@@ -29,7 +29,8 @@ const NO_USAGE: Usage = { modelCalls: 0, toolCalls: 0, inputTokens: 0, outputTok
 export function project(state: RunState | null, entry: RunEntry): Projected | null {
   if (!state) return entry.type === 'run.accepted' ? { state: accepted(entry), approvals: [] } : null;
   if (entry.n <= state.view.version || !state.open) return { state, approvals: [] };
-  return advance(state.view, state.open, entry);
+  const projected = advance(state.view, state.open, entry);
+  return state.open.prefix ? { ...projected, approvals: [] } : projected;
 }
 
 function accepted(entry: EntryOf<'run.accepted'>): RunState {
@@ -56,7 +57,14 @@ function accepted(entry: EntryOf<'run.accepted'>): RunState {
       endedAt: null,
       version: entry.n,
     },
-    open: { steps: [], approvals: [], questions: [], sleeping: [], children: {} },
+    open: {
+      steps: [],
+      approvals: [],
+      questions: [],
+      sleeping: [],
+      children: {},
+      ...(start.fork ? { prefix: true } : {}),
+    },
   };
 }
 
@@ -90,7 +98,7 @@ function advance(before: RunView, open: OpenWork, entry: RunEntry): Projected {
     case 'sleep.ended':
       return under(view, { ...open, sleeping: without(open.sleeping, entry.callId) });
     case 'run.forked':
-      return forked({ ...view, bundle: entry.start.bundle, input: entry.start.input }, open, entry.at);
+      return forked(view, open, entry);
     case 'child.waiting':
       return under(view, { ...open, children: withChild(open.children, entry.child, waitsOf(entry)) });
     case 'child.ended':
@@ -147,11 +155,12 @@ function waitsOf({ approvals, questions = [], sleepsUntil }: EntryOf<'child.wait
   return { approvals: approvals.map(({ id }) => id), questions, sleeps: sleepsUntil !== undefined };
 }
 
-/** What the original waited for is the original's: the fork asks anew. */
-function forked(view: RunView, open: OpenWork, at: number): Projected {
+/** From here on it is a run of its own. What the original waited for is the original's: the fork asks anew. */
+function forked(before: RunView, open: OpenWork, { start, at }: EntryOf<'run.forked'>): Projected {
+  const { agent, input, principal, bundle, root, parent } = start;
+  const view = { ...before, agent, input, principal, bundle, root, parent: parent?.run ?? null, createdAt: at };
   const steps = [...open.steps, ...open.approvals.map(({ callId }) => callId)];
-  const given = givenUp(open, at, 'tutti', 'the run went on as a fork');
-  return under(view, { steps, approvals: [], questions: [], sleeping: open.sleeping, children: {} }, given);
+  return under(view, { steps, approvals: [], questions: [], sleeping: open.sleeping, children: {} });
 }
 
 const ENDS = { 'run.completed': 'completed', 'run.failed': 'failed', 'run.cancelled': 'cancelled' } as const;

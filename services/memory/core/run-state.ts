@@ -18,6 +18,8 @@ export interface OpenWork {
   questions: QuestionRecord[];
   /** Call ids of the run's own sleeps. */
   sleeping: string[];
+  /** It is still in the entries that it has from the run that it is a fork of. */
+  prefix?: boolean | undefined;
   /** Child run → what it waits for; only where there is anything. */
   children: Record<string, ChildWaits>;
 }

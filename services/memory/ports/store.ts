@@ -6,12 +6,12 @@
  * - Nothing is visible across tenants: every read names its tenant and finds that tenant's rows alone. (`states` and
  *   `position` are the projector's own: they answer to no caller.)
  * - `project` may be repeated, in part or whole, in any order and by several processes at once: an entry is stored once
- *   under (run, n) and never changed; a run and an approval are replaced only by a later version; the position only moves
+ *   under (run, n) and never changed, a late result once under (run, call); a run and an approval are replaced only by a later version; the position only moves
  *   forward, and never shows before all that lies below it.
  * - Lists are bounded by the caller's `limit`.
  * Errors: TuttiError `unavailable` where trying again may help, anything else where it will not.
  */
-import type { ApprovalRecord, RunEntry, RunStatus, RunView, Turn } from '@tutti/contracts';
+import type { ApprovalRecord, LateResult, RunEntry, RunStatus, RunView, Turn } from '@tutti/contracts';
 import type { Position, ProjectionWrite } from '../core/group.ts';
 
 export interface TenantTurn {
@@ -59,12 +59,16 @@ export interface MemoryStore {
   states(runs: readonly string[]): Promise<string[]>;
   /** Everything of the stream up to here is projected. Null: nothing yet. */
   position(stream: string): Promise<Position | null>;
+  /** Resolves when no power loss can take what `project` has resolved for before: from then on the log need not have it. */
+  settle(): Promise<void>;
 
   run(tenant: string, run: string): Promise<RunView | null>;
   /** Newest first, by creation and then id. An unknown `before` is `invalid_request`. */
   runs(tenant: string, filter: RunsFilter): Promise<RunView[]>;
   /** Entries from version `after` + 1 on, in order. */
   journal(tenant: string, run: string, after: number, limit: number): Promise<RunEntry[]>;
+  /** In the order in which they came; at most LATE.perRunMax, the first ones. */
+  late(tenant: string, run: string): Promise<LateResult[]>;
   /** Newest first, by when they were asked for and then id. */
   approvals(tenant: string, filter: ApprovalsFilter): Promise<ApprovalRecord[]>;
   approval(tenant: string, approval: string): Promise<ApprovalRecord | null>;

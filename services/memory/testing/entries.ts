@@ -3,9 +3,12 @@ import {
   type ApprovalRecord,
   derivedApprovalId,
   derivedCallId,
+  derivedQuestionId,
   type LogBatch,
   newRunId,
   newSessionId,
+  type PartitionEntry,
+  type QuestionRecord,
   RunEntry,
   RunLimits,
   type Turn,
@@ -170,15 +173,40 @@ export function travelRun(options: RunOptions = {}): RunLog {
     .completed();
 }
 
-export function batchOf(entries: RunEntry[], readUpTo = 1): LogBatch {
+export function lateOf(run: string, step: number, content = 'booked'): PartitionEntry {
+  return {
+    type: 'result.late',
+    at: 1_800_000_000_000 + step,
+    run,
+    callId: derivedCallId(run, step),
+    tool: 'book',
+    ok: true,
+    content,
+  };
+}
+
+export function questionOf(run: string, session: string, step: number, root = run): QuestionRecord {
+  return {
+    id: derivedQuestionId(run, step),
+    run: root,
+    waitingRun: run,
+    session,
+    callId: derivedCallId(run, step),
+    text: `Question ${step}?`,
+    askedAt: 1_800_000_000_000 + step,
+    expiresAt: 1_900_000_000_000,
+  };
+}
+
+export function batchOf(entries: RunEntry[], partition: PartitionEntry[] = []): LogBatch {
   return {
     v: 1,
     epoch: 1,
     owner: 'planner-1',
-    readUpTo,
+    readUpTo: 1,
     at: entries[0]?.at ?? 0,
     delivered: [],
-    partition: [],
+    partition,
     entries,
   };
 }

@@ -57,6 +57,13 @@ export interface ApprovalDocument {
   version: number;
   record: string;
 }
+export interface LateDocument {
+  /** The run. */
+  _id: string;
+  tenant: string;
+  /** In the order in which they came, each as JSON. */
+  results: { call: string; result: string }[];
+}
 export interface PositionDocument {
   /** The stream. */
   _id: string;
@@ -70,6 +77,7 @@ export interface Connection {
   entries: Collection<EntryDocument>;
   runs: Collection<RunDocument>;
   approvals: Collection<ApprovalDocument>;
+  late: Collection<LateDocument>;
   positions: Collection<PositionDocument>;
 }
 
@@ -92,6 +100,7 @@ export async function connect(url: string, database: string): Promise<Connection
       entries: db.collection('entries'),
       runs: db.collection('runs'),
       approvals: db.collection('approvals'),
+      late: db.collection('late_results'),
       positions: db.collection('positions'),
     };
     await createIndexes(connection);

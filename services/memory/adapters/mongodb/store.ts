@@ -3,12 +3,19 @@
  * each document is written so that repeats and overtaking change nothing, in an order that a crash may cut anywhere:
  * entries, approvals, runs, and the position last. What a reader sees of a run is therefore never ahead of its journal.
  */
-import type { ApprovalRecord, RunEntry, RunView, Turn } from '@tutti/contracts';
+import type { ApprovalRecord, LateResult, RunEntry, RunView, Turn } from '@tutti/contracts';
 import { TuttiError } from '@tutti/contracts';
 import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb';
-import type { ProjectionWrite } from '../../core/group.ts';
+import { LATE, type ProjectionWrite } from '../../core/group.ts';
 import type { ApprovalsFilter, MemoryStore, RunsFilter, TenantTurn } from '../../ports/store.ts';
-import type { ApprovalDocument, Connection, EntryDocument, RunDocument, TurnDocument } from './connect.ts';
+import type {
+  ApprovalDocument,
+  Connection,
+  EntryDocument,
+  LateDocument,
+  RunDocument,
+  TurnDocument,
+} from './connect.ts';
 import { connect } from './connect.ts';
 import { onlyDuplicates, translate } from './errors.ts';
 
@@ -19,7 +26,7 @@ const NEWEST_APPROVALS = { requestedAt: -1, _id: -1 } as const;
 /** `database`: where the path of `url` names none. Rejects with `unavailable` while there is no server. */
 export async function openMongoStore(url: string, database: string): Promise<MemoryStore> {
   const connection = await translated(() => connect(url, database));
-  const { turns, runs, entries, approvals, positions } = connection;
+  const { turns, runs, entries, approvals, late, positions } = connection;
   const store: MemoryStore = {
     remember: (items) => rememberAll(turns, items),
     async turns(tenant, session, limit) {
@@ -52,6 +59,8 @@ export async function openMongoStore(url: string, database: string): Promise<Mem
       const found = await positions.findOne({ _id: stream });
       return found && { sequence: found.sequence, storedAt: found.storedAt };
     },
+    // Every write is acknowledged with its journal.
+    async settle() {},
     async run(tenant, run) {
       const found = await runs.findOne({ _id: run, tenant });
       return found && toView(found);
@@ -64,6 +73,10 @@ export async function openMongoStore(url: string, database: string): Promise<Mem
         .limit(limit)
         .toArray();
       return found.map(({ entry }) => JSON.parse(entry) as RunEntry);
+    },
+    async late(tenant, run) {
+      const found = await late.findOne({ _id: run, tenant });
+      return (found?.results ?? []).map(({ result }) => JSON.parse(result) as LateResult);
     },
     approvals: (tenant, filter) => listApprovals(approvals, tenant, filter),
     async approval(tenant, approval) {
@@ -109,6 +122,7 @@ function turnDocument({ tenant, turn }: TenantTurn): TurnDocument {
 async function projectAll(connection: Connection, write: ProjectionWrite): Promise<void> {
   await addEntries(connection.entries, write);
   await putLater(connection.approvals, write.approvals.map(approvalDocument));
+  await addLate(connection.late, write);
   await putLater(connection.runs, write.runs.map(runDocument));
   await advance(connection, write);
 }
@@ -123,6 +137,20 @@ async function addEntries(entries: Collection<EntryDocument>, write: ProjectionW
     await entries.insertMany(documents, { ordered: false });
   } catch (error) {
     if (!onlyDuplicates(error)) throw error;
+  }
+}
+
+/** A list that has the call, or is full, does not match: the upsert is then refused as a duplicate. In order, for what came first is kept. */
+async function addLate(late: Collection<LateDocument>, write: ProjectionWrite): Promise<void> {
+  for (const { tenant, run, result } of write.late) {
+    const item = { call: result.callId, result: JSON.stringify(result) };
+    const filter = {
+      _id: run,
+      'results.call': { $ne: item.call },
+      [`results.${LATE.perRunMax - 1}`]: { $exists: false },
+    };
+    const update = { $setOnInsert: { tenant }, $push: { results: item } };
+    await upsertTwice(late, [{ updateOne: { filter, update, upsert: true } }]);
   }
 }
 

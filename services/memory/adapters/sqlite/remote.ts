@@ -16,9 +16,11 @@ const METHODS: readonly Method[] = [
   'project',
   'states',
   'position',
+  'settle',
   'run',
   'runs',
   'journal',
+  'late',
   'approvals',
   'approval',
 ];

@@ -38,6 +38,10 @@ export const MIGRATIONS: readonly string[] = [
    CREATE TABLE positions (
      stream TEXT PRIMARY KEY, sequence INTEGER NOT NULL, stored_at REAL NOT NULL
    ) STRICT;`,
+  `CREATE TABLE late_results (
+     tenant TEXT NOT NULL, run TEXT NOT NULL, call TEXT NOT NULL, at REAL NOT NULL, result TEXT NOT NULL,
+     PRIMARY KEY (run, call)
+   ) WITHOUT ROWID, STRICT;`,
 ];
 
 /** Brings the file to today's version. Throws `conflict` when a newer Tutti wrote it. */

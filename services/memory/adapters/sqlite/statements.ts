@@ -32,7 +32,8 @@ export function prepare(durable: DatabaseSync, derived: DatabaseSync) {
     putRun: derived.prepare(
       `INSERT INTO runs (run, tenant, session, agent, status, parent, created_at, version, state)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT (run) DO UPDATE SET status = excluded.status, version = excluded.version, state = excluded.state
+       ON CONFLICT (run) DO UPDATE SET status = excluded.status, created_at = excluded.created_at,
+         version = excluded.version, state = excluded.state
        WHERE excluded.version > runs.version`,
     ),
     putApproval: derived.prepare(
@@ -40,6 +41,11 @@ export function prepare(durable: DatabaseSync, derived: DatabaseSync) {
        VALUES (?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (approval) DO UPDATE SET status = excluded.status, version = excluded.version, record = excluded.record
        WHERE excluded.version > approvals.version`,
+    ),
+    addLate: derived.prepare(
+      `INSERT INTO late_results (tenant, run, call, at, result)
+       SELECT ?1, ?2, ?3, ?4, ?5 WHERE (SELECT count(*) FROM late_results WHERE run = ?2) < ?6
+       ON CONFLICT (run, call) DO NOTHING`,
     ),
     advance: derived.prepare(
       `INSERT INTO positions (stream, sequence, stored_at) VALUES (?, ?, ?)
@@ -51,6 +57,7 @@ export function prepare(durable: DatabaseSync, derived: DatabaseSync) {
     run: derived.prepare('SELECT state FROM runs WHERE tenant = ? AND run = ?'),
     runPlace: derived.prepare('SELECT created_at, run FROM runs WHERE tenant = ? AND run = ?'),
     journal: derived.prepare('SELECT entry FROM entries WHERE tenant = ? AND run = ? AND n > ? ORDER BY n LIMIT ?'),
+    late: derived.prepare('SELECT result FROM late_results WHERE tenant = ? AND run = ? ORDER BY at, call'),
     approval: derived.prepare('SELECT record FROM approvals WHERE tenant = ? AND approval = ?'),
     runs: filtered(derived, 'SELECT state FROM runs', 'created_at DESC, run DESC'),
     approvals: filtered(derived, 'SELECT record FROM approvals', 'requested_at DESC, approval DESC'),

@@ -1,7 +1,7 @@
 /** Memory in one SQLite file. Every method is one transaction or one query, done when it returns: it blocks its thread (remote.ts gives it one of its own). */
-import type { ApprovalRecord, RunEntry, RunView, Turn } from '@tutti/contracts';
+import type { ApprovalRecord, LateResult, RunEntry, RunView, Turn } from '@tutti/contracts';
 import { TuttiError } from '@tutti/contracts';
-import type { Position, ProjectionWrite } from '../../core/group.ts';
+import { LATE, type Position, type ProjectionWrite } from '../../core/group.ts';
 import type { ApprovalsFilter, MemoryStore, RunsFilter, TenantTurn, TurnText } from '../../ports/store.ts';
 import { connect, transaction, translate } from './connect.ts';
 import { prepare, type Statements } from './statements.ts';
@@ -41,10 +41,14 @@ export function openSqliteStore(path: string): MemoryStore {
       once(() => (statements.states.all(JSON.stringify(runs)) as Row[]).map(({ state }) => state as string)),
     position: (stream) => once(() => toPosition(statements.position.get(stream))),
 
+    // A checkpoint begins with syncing the log of writes to the disk.
+    settle: () => once(() => void derived.prepare('PRAGMA wal_checkpoint(PASSIVE)').all()),
+
     run: (tenant, run) => once(() => toView(statements.run.get(tenant, run))),
     runs: (tenant, filter) => once(() => listRuns(statements, tenant, filter)),
     journal: (tenant, run, after, limit) =>
       once(() => (statements.journal.all(tenant, run, after, limit) as Row[]).map(parse<RunEntry>('entry'))),
+    late: (tenant, run) => once(() => (statements.late.all(tenant, run) as Row[]).map(parse<LateResult>('result'))),
     approvals: (tenant, filter) => once(() => listApprovals(statements, tenant, filter)),
     approval: (tenant, approval) =>
       once(() => {
@@ -76,6 +80,8 @@ function projectAll(statements: Statements, write: ProjectionWrite): void {
     const json = JSON.stringify(record);
     statements.putApproval.run(id, tenant, run, waitingRun, status, requestedAt, version, json);
   }
+  for (const { tenant, run, result } of write.late)
+    statements.addLate.run(tenant, run, result.callId, result.at, JSON.stringify(result), LATE.perRunMax);
   statements.advance.run(write.stream, write.position.sequence, write.position.storedAt);
 }
 
