@@ -12,6 +12,8 @@ export interface CrashOptions {
   fsync: boolean;
   atOnce: number;
   finishMs: number;
+  /** Data and logs stay although all went well. */
+  keep?: boolean;
   log(line: string): void;
 }
 
@@ -38,6 +40,9 @@ const FAULTS: readonly Fault[] = [
 ];
 const STALL_MS = { planner: 2.5 * LEASE_MS, tools: 4_500 } as const;
 const GAP_MS = [300, 1_500] as const;
+/** Of all faults, so many do not wait for the one before to be over: two things are broken at once. */
+const TOGETHER = 0.25;
+const TOGETHER_GAP_MS = [20, 300] as const;
 /** A cluster that lost a node needs time to be whole again, or a second kill takes its quorum. */
 const CLUSTER_GAP_MS = [4_000, 7_000] as const;
 const DOWN_MS = [100, 800] as const;
@@ -49,6 +54,8 @@ export interface CrashReport {
   verdict: Verdict;
   /** By kind of fault: how often, and how long until a run that was started after it had ended, ms. */
   faults: { name: string; count: number; p50Ms: number; maxMs: number }[];
+  /** The runs that took longest, with what they were and when they began, seconds from the start. */
+  slowest: string[];
   folder: string | undefined;
 }
 
@@ -68,19 +75,24 @@ export async function crashTest(options: CrashOptions): Promise<CrashReport> {
   const outside = await startOutside(chance);
   const env = { OPENAI_BASE_URL: outside.modelUrl, OPENAI_API_KEY: 'none', TUTTI_MODEL: 'crash' };
   const fleet = new Fleet({ env, cluster: options.cluster, fsync: options.fsync });
+  // Until all is well.
   let keep = true;
   try {
     await fleet.start();
     await apply(fleet.url, outside.shopUrl);
     const startedAt = Date.now();
-    const load = startLoad({ url: fleet.url, atOnce: options.atOnce, chance });
+    const log = (line: string) =>
+      options.log(`${((Date.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s  ${line}`);
+    // Load and kills each have their own dice, so that one does not change what the other throws.
+    const load = startLoad({ url: fleet.url, atOnce: options.atOnce, chance: random(options.seed + 1) });
     await sleep(2_000);
-    const done = await faults(fleet, load.runs, options, chance);
-    options.log('no more kills; waiting for what is under way');
+    const done = await faults(fleet, load.runs, { ...options, log }, random(options.seed + 2));
+    log('no more kills; waiting for what is under way');
     await load.finish(options.finishMs);
     const seconds = (Date.now() - startedAt) / 1_000;
-    const verdict = await judge(fleet.url, load.runs, outside.effects);
-    keep = Object.values(verdict).some((list) => list.length > 0);
+    log('judging');
+    const verdict = await judge(fleet.url, load, outside.effects);
+    keep = options.keep === true || !isClean({ verdict });
     const completed = load.runs.filter(({ status }) => status === 'completed').length;
     if (keep) for (const line of fleet.logs()) options.log(line);
     return {
@@ -89,8 +101,11 @@ export async function crashTest(options: CrashOptions): Promise<CrashReport> {
       seconds,
       verdict,
       faults: recoveries(done, load.runs),
+      slowest: slowest(load.runs, startedAt),
       folder: keep ? fleet.folder : undefined,
     };
+  } catch (error) {
+    throw new Error(`the crash test itself failed; what is left of it: ${fleet.folder}`, { cause: error });
   } finally {
     await fleet.stop(keep);
     outside.close();
@@ -115,8 +130,9 @@ async function faults(fleet: Fleet, runs: Started[], options: CrashOptions, chan
   const between = ([least, most]: readonly [number, number]) => least + chance() * (most - least);
   const possible = FAULTS.filter(({ how }) => !options.cluster || how !== 'cut');
   const done: Done[] = [];
+  const underWay: Promise<void>[] = [];
   // Each kind once first, so that a short test has seen them all.
-  const order = [...possible].sort(() => chance() - 0.5);
+  const order = shuffled(possible, chance);
   for (let i = 0; i < options.kills; i++) {
     const fault = order[i] ?? pick(possible, chance);
     done.push({ name: fault.name, at: Date.now() });
@@ -124,13 +140,41 @@ async function faults(fleet: Fleet, runs: Started[], options: CrashOptions, chan
     options.log(
       `${String(i + 1).padStart(4)}/${options.kills}  ${fault.name}  (${ended} of ${runs.length} runs ended)`,
     );
-    const { role } = fault;
-    if (fault.how === 'kill') await fleet.kill(role, chance, between(DOWN_MS));
-    else if (fault.how === 'stall') await fleet.stall(role, chance, STALL_MS[role as keyof typeof STALL_MS]);
-    else await fleet.cut(role, chance, between(DOWN_MS));
-    await sleep(between(options.cluster && role === 'nats' ? CLUSTER_GAP_MS : GAP_MS));
+    const over = inject(fleet, fault, chance, between(DOWN_MS));
+    underWay.push(over);
+    const breaksQuorum = options.cluster && fault.role === 'nats';
+    if (!breaksQuorum && chance() < TOGETHER) {
+      await sleep(between(TOGETHER_GAP_MS));
+      continue;
+    }
+    await over;
+    await sleep(between(breaksQuorum ? CLUSTER_GAP_MS : GAP_MS));
   }
+  await Promise.all(underWay);
   return done;
+}
+
+function inject(fleet: Fleet, { how, role }: Fault, chance: () => number, downMs: number): Promise<void> {
+  switch (how) {
+    case 'kill':
+      return fleet.kill(role, chance, downMs);
+    case 'stall':
+      return fleet.stall(role, chance, STALL_MS[role as keyof typeof STALL_MS]);
+    case 'cut':
+      return fleet.cut(role, chance, downMs);
+    default:
+      throw new Error(`unknown fault ${how satisfies never}`);
+  }
+}
+
+/** Fisher and Yates. */
+function shuffled<T>(list: readonly T[], chance: () => number): T[] {
+  const all = [...list];
+  for (let last = all.length - 1; last > 0; last--) {
+    const other = Math.floor(chance() * (last + 1));
+    [all[last], all[other]] = [all[other]!, all[last]!];
+  }
+  return all;
 }
 
 function pick(possible: readonly Fault[], chance: () => number): Fault {
@@ -154,6 +198,18 @@ function recoveries(done: Done[], runs: Started[]): CrashReport['faults'] {
   });
 }
 
+const SLOWEST = 5;
+function slowest(runs: Started[], zero: number): string[] {
+  const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
+  return runs
+    .flatMap((run) => (run.endedAt === undefined ? [] : [{ ...run, tookMs: run.endedAt - run.startedAt }]))
+    .sort((a, b) => b.tookMs - a.tookMs)
+    .slice(0, SLOWEST)
+    .map(
+      ({ id, kind, tookMs, startedAt }) => `${id} (${kind}): ${seconds(tookMs)}, begun at ${seconds(startedAt - zero)}`,
+    );
+}
+
 export function table(report: CrashReport): string {
   const rows = report.faults.map(
     ({ name, count, p50Ms, maxMs }) =>
@@ -162,11 +218,12 @@ export function table(report: CrashReport): string {
   return ['| fault | times | runs end again after, p50 | max |', '| --- | --- | --- | --- |', ...rows].join('\n');
 }
 
-/** The last line of a crash test; the only good one is all noughts. */
-export function summary({ verdict }: CrashReport): string {
-  return `lost ${verdict.lost.length}, twice ${verdict.twice.length}, stuck ${verdict.stuck.length}`;
+/** The last line of a crash test; the only good one is all noughts. A journal that is not whole has lost something. */
+export function summary({ verdict }: Pick<CrashReport, 'verdict'>): string {
+  const { lost, twice, stuck, journals } = verdict;
+  return `lost ${lost.length + journals.length}, twice ${twice.length}, stuck ${stuck.length}`;
 }
 
-export function isClean({ verdict }: CrashReport): boolean {
+export function isClean({ verdict }: Pick<CrashReport, 'verdict'>): boolean {
   return Object.values(verdict).every((list) => list.length === 0);
 }

@@ -18,6 +18,7 @@ export type Role = keyof typeof REPLICAS | 'nats';
 
 /** Before what ended by itself is started again. */
 const RESTART_MS = 300;
+const KILL_ALL_DOWN_MS = 100;
 
 interface Member {
   name: string;
@@ -25,6 +26,8 @@ interface Member {
   launch(): ChildProcess;
   child: ChildProcess | undefined;
   link: Link | undefined;
+  /** What is being done to it, while it is: one fault at a time each. */
+  busy: Promise<void> | undefined;
 }
 
 export interface FleetOptions {
@@ -177,7 +180,7 @@ export class Fleet {
       this.#watchdog.stdin!.write(`${child.pid}\n`);
       return child;
     };
-    const member: Member = { name, role, launch, child: undefined, link };
+    const member: Member = { name, role, launch, child: undefined, link, busy: undefined };
     this.#members.push(member);
     this.#up(member);
   }
@@ -206,39 +209,47 @@ export class Fleet {
   /** SIGKILL for all of a role, and up again. */
   async killAll(role: Role): Promise<void> {
     const members = this.#members.filter((member) => member.role === role);
-    await Promise.all(members.map((_, index) => this.kill(role, () => index / members.length, 100)));
+    await Promise.all(members.map(() => this.kill(role, () => 0, KILL_ALL_DOWN_MS)));
   }
 
-  #oneOf(role: Role, chance: () => number): Member {
+  /** To one of a role that nothing is being done to; waits for one if need be. */
+  async #toOne(role: Role, chance: () => number, work: (member: Member) => Promise<void>): Promise<void> {
     const members = this.#members.filter((member) => member.role === role);
-    return members[Math.floor(chance() * members.length)]!;
+    let whole = members.filter(({ busy }) => !busy);
+    while (whole.length === 0) {
+      await Promise.race(members.map(({ busy }) => busy));
+      whole = members.filter(({ busy }) => !busy);
+    }
+    const member = whole[Math.floor(chance() * whole.length)]!;
+    member.busy = work(member).finally(() => {
+      member.busy = undefined;
+    });
+    await member.busy;
   }
 
   /** SIGKILL, and up again after `downMs`. */
-  async kill(role: Role, chance: () => number, downMs: number): Promise<void> {
-    const member = this.#oneOf(role, chance);
-    const { child } = member;
-    if (!child) return;
-    const gone =
-      child.exitCode === null && child.signalCode === null
-        ? new Promise((resolve) => child.once('exit', resolve))
-        : undefined;
-    child.kill('SIGKILL');
-    await gone;
-    await sleep(downMs);
-    this.#up(member);
+  kill(role: Role, chance: () => number, downMs: number): Promise<void> {
+    return this.#toOne(role, chance, async (member) => {
+      const { child } = member;
+      // Whatever was about to bring it up again does not.
+      member.child = undefined;
+      await killed(child);
+      await sleep(downMs);
+      this.#up(member);
+    });
   }
 
   /** SIGSTOP for so long, then SIGCONT: it goes on as if nothing had been. */
-  async stall(role: Role, chance: () => number, ms: number): Promise<void> {
-    const { child } = this.#oneOf(role, chance);
-    child?.kill('SIGSTOP');
-    await sleep(ms);
-    child?.kill('SIGCONT');
+  stall(role: Role, chance: () => number, ms: number): Promise<void> {
+    return this.#toOne(role, chance, async ({ child }) => {
+      child?.kill('SIGSTOP');
+      await sleep(ms);
+      child?.kill('SIGCONT');
+    });
   }
 
-  async cut(role: Role, chance: () => number, ms: number): Promise<void> {
-    await this.#oneOf(role, chance).link?.cut(ms);
+  cut(role: Role, chance: () => number, ms: number): Promise<void> {
+    return this.#toOne(role, chance, async ({ link }) => link?.cut(ms));
   }
 
   async stop(keep = false): Promise<void> {
@@ -260,6 +271,13 @@ function reachable(port: number): Promise<boolean> {
     });
     socket.on('error', reject);
   });
+}
+
+async function killed(child: ChildProcess | undefined): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('exit', resolve));
+  child.kill('SIGKILL');
+  await gone;
 }
 
 async function end(child: ChildProcess | undefined): Promise<void> {

@@ -1,8 +1,21 @@
 /** Load: runs of several kinds over HTTP, so many at a time. A client tries again, under the same key, whatever answers or does not. */
 import { setTimeout as sleep } from 'node:timers/promises';
 
-export type Kind = 'react' | 'approve' | 'plan' | 'cancel';
-const KINDS: readonly Kind[] = ['react', 'react', 'approve', 'plan', 'cancel'];
+export type Kind = 'react' | 'approve' | 'plan' | 'cancel' | 'cancel-plan';
+const KINDS: readonly Kind[] = [
+  'react',
+  'react',
+  'react',
+  'approve',
+  'approve',
+  'plan',
+  'plan',
+  'cancel',
+  'cancel-plan',
+];
+/** A run may be cancelled so late, and then it is too late for some. */
+const CANCEL_AFTER_MS_MAX = 500;
+const SECOND_MESSAGES = 0.2;
 const POLL_MS = 100;
 const RETRY_MS = 100;
 const REQUEST_TIMEOUT_MS = 8_000;
@@ -25,13 +38,20 @@ export interface Started {
 
 export interface Load {
   readonly runs: Started[];
+  /** What was asked for and never accepted, when the time was over. */
+  readonly refused: string[];
   /** No more runs are started. Resolves when those under way have ended, or the time is over. */
   finish(timeoutMs: number): Promise<void>;
+}
+
+export function isCancelled(kind: Kind): boolean {
+  return kind === 'cancel' || kind === 'cancel-plan';
 }
 
 export function startLoad(options: { url: string; atOnce: number; chance: () => number }): Load {
   const { url, atOnce, chance } = options;
   const runs: Started[] = [];
+  const refused: string[] = [];
   let next = 0;
   let stopping = false;
   let deadline = Number.POSITIVE_INFINITY;
@@ -70,15 +90,19 @@ export function startLoad(options: { url: string; atOnce: number; chance: () => 
     after: string | undefined,
   ): Promise<Started | undefined> {
     const what = `w${next++}`;
-    const goal = kind === 'cancel' ? `react ${what}` : `${kind} ${what}`;
-    const body = { agent: kind === 'plan' ? 'plan' : 'react', input: goal, ...(session ? { session } : {}) };
+    const goalKind = { react: 'react', approve: 'approve', plan: 'plan', cancel: 'react', 'cancel-plan': 'plan' }[kind];
+    const agent = goalKind === 'plan' ? 'plan' : 'react';
+    const body = { agent, input: `${goalKind} ${what}`, ...(session ? { session } : {}) };
     const key = `crash-${process.pid}-${what}`;
     const startedAt = Date.now();
     const made = await surely(() =>
       call<{ id: string; session: string }>('POST', '/v1/runs', body, { 'idempotency-key': key }),
     );
-    if (!made) return undefined;
-    const wanted = kind === 'plan' ? [`${what}-a`, `${what}-b`, `${what}-c`] : [what];
+    if (!made) {
+      refused.push(what);
+      return undefined;
+    }
+    const wanted = goalKind === 'plan' ? [`${what}-a`, `${what}-b`, `${what}-c`] : [what];
     const run: Started = {
       id: made.id,
       session: made.session,
@@ -97,8 +121,8 @@ export function startLoad(options: { url: string; atOnce: number; chance: () => 
   }
 
   async function follow(run: Started): Promise<void> {
-    if (run.kind === 'cancel') {
-      await sleep(chance() * 300);
+    if (isCancelled(run.kind)) {
+      await sleep(chance() * CANCEL_AFTER_MS_MAX);
       // Too late is fine, too.
       await call('POST', `/v1/runs/${run.id}/cancel`, { reason: 'changed my mind' }).catch(() => {});
     }
@@ -136,7 +160,7 @@ export function startLoad(options: { url: string; atOnce: number; chance: () => 
       const run = await start(kind, undefined, undefined);
       if (!run) return;
       // Now and then a second message of the same session, before the first is answered.
-      const second = chance() < 0.2 ? await start('react', run.session, run.id) : undefined;
+      const second = chance() < SECOND_MESSAGES ? await start('react', run.session, run.id) : undefined;
       await Promise.all([follow(run), second && follow(second)]);
     }
   }
@@ -144,6 +168,7 @@ export function startLoad(options: { url: string; atOnce: number; chance: () => 
   const clients = Promise.all(Array.from({ length: atOnce }, client));
   return {
     runs,
+    refused,
     async finish(timeoutMs) {
       stopping = true;
       deadline = Date.now() + timeoutMs;

@@ -1,4 +1,4 @@
-/** `npm run crash -- --kills 200 [--seed N] [--cluster] [--fsync] [--at-once N] [--json]`. Exit code 1 unless nothing was lost, done twice or left stuck. */
+/** `npm run crash -- --kills 200 [--seed N] [--cluster] [--fsync] [--at-once N] [--keep] [--json]`. Exit code 1 unless nothing was lost, done twice or left stuck. */
 import { parseArgs } from 'node:util';
 import { crashTest, isClean, summary, table } from './crash.ts';
 
@@ -9,6 +9,7 @@ const { values } = parseArgs({
     'at-once': { type: 'string', default: '24' },
     cluster: { type: 'boolean', default: false },
     fsync: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
     json: { type: 'boolean', default: false },
   },
 });
@@ -23,11 +24,13 @@ const report = await crashTest({
   fsync: values.fsync,
   atOnce: Number(values['at-once']),
   finishMs: 180_000,
+  keep: values.keep,
   log: (line) => console.log(line),
 });
 for (const [what, list] of Object.entries(report.verdict))
   for (const line of list.slice(0, 20)) console.log(`${what}: ${line}`);
 if (report.folder) console.log(`what is left of it: ${report.folder}`);
+for (const line of report.slowest) console.log(`slow: ${line}`);
 console.log(`\n${table(report)}\n`);
 console.log(`${report.runs} runs, ${report.completed} completed, the others cancelled; ${report.seconds.toFixed(0)} s`);
 if (values.json) console.log(JSON.stringify(report));
