@@ -1,7 +1,9 @@
 /** A crash test from start to verdict: load on a fleet, kills at random by a seed, and judgement from outside. */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fleet, LEASE_MS, type Role } from './fleet.ts';
-import { judge, type Verdict } from './judge.ts';
+import { journalOf, judge, type Verdict } from './judge.ts';
 import { type Started, startLoad } from './load.ts';
 import { crashBundle, startOutside } from './outside.ts';
 
@@ -94,14 +96,25 @@ export async function crashTest(options: CrashOptions): Promise<CrashReport> {
     const verdict = await judge(fleet.url, load, outside.effects);
     keep = options.keep === true || !isClean({ verdict });
     const completed = load.runs.filter(({ status }) => status === 'completed').length;
-    if (keep) for (const line of fleet.logs()) options.log(line);
+    if (keep) {
+      for (const line of fleet.logs()) options.log(line);
+      const bad = load.runs.filter(({ id }) =>
+        Object.values(verdict)
+          .flat()
+          .some((line) => line.includes(id)),
+      );
+      await keepJournals(
+        fleet,
+        [...bad, ...slowest(load.runs)].map(({ id }) => id),
+      );
+    }
     return {
       runs: load.runs.length,
       completed,
       seconds,
       verdict,
       faults: recoveries(done, load.runs),
-      slowest: slowest(load.runs, startedAt),
+      slowest: slowest(load.runs).map((run) => aboutSlow(run, startedAt)),
       folder: keep ? fleet.folder : undefined,
     };
   } catch (error) {
@@ -199,15 +212,25 @@ function recoveries(done: Done[], runs: Started[]): CrashReport['faults'] {
 }
 
 const SLOWEST = 5;
-function slowest(runs: Started[], zero: number): string[] {
+function slowest(runs: Started[]): Started[] {
+  const took = (run: Started) => (run.endedAt ?? Date.now()) - run.startedAt;
+  return [...runs].sort((a, b) => took(b) - took(a)).slice(0, SLOWEST);
+}
+
+function aboutSlow({ id, kind, startedAt, endedAt }: Started, zero: number): string {
   const seconds = (ms: number) => `${(ms / 1_000).toFixed(1)} s`;
-  return runs
-    .flatMap((run) => (run.endedAt === undefined ? [] : [{ ...run, tookMs: run.endedAt - run.startedAt }]))
-    .sort((a, b) => b.tookMs - a.tookMs)
-    .slice(0, SLOWEST)
-    .map(
-      ({ id, kind, tookMs, startedAt }) => `${id} (${kind}): ${seconds(tookMs)}, begun at ${seconds(startedAt - zero)}`,
-    );
+  const took = endedAt === undefined ? 'never ended' : seconds(endedAt - startedAt);
+  return `${id} (${kind}): ${took}, begun at ${seconds(startedAt - zero)}`;
+}
+
+/** For whoever looks into it afterwards. */
+async function keepJournals(fleet: Fleet, runs: string[]): Promise<void> {
+  const folder = join(fleet.folder, 'journals');
+  await mkdir(folder, { recursive: true });
+  for (const run of new Set(runs)) {
+    const lines = await journalOf(fleet.url, run, true).catch((error: Error) => `${error.message}\n`);
+    await writeFile(join(folder, `${run}.jsonl`), lines);
+  }
 }
 
 export function table(report: CrashReport): string {

@@ -73,8 +73,13 @@ async function read(url: string): Promise<string> {
   return response.text();
 }
 
-async function journalOf(url: string, run: string): Promise<Entry[]> {
-  const lines = await read(`${url}/v1/runs/${run}/journal?format=jsonl`);
+/** JSON Lines as they are stored; of the runs below it, too, where `children` says so. */
+export function journalOf(url: string, run: string, children = false): Promise<string> {
+  return read(`${url}/v1/runs/${run}/journal?format=jsonl&children=${children}`);
+}
+
+async function entriesOf(url: string, run: string): Promise<Entry[]> {
+  const lines = await journalOf(url, run);
   return lines
     .split('\n')
     .filter(Boolean)
@@ -87,7 +92,7 @@ async function judgeJournals(url: string, runs: Started[], verdict: Verdict): Pr
   const ended = new Map<string, number>();
   for (const run of runs) {
     if (run.endedAt === undefined) continue;
-    const entries = await until(`the journal of ${run.id}`, () => journalOf(url, run.id)).catch(() => []);
+    const entries = await until(`the journal of ${run.id}`, () => entriesOf(url, run.id)).catch(() => []);
     const gap = entries.findIndex((entry, index) => entry.n !== index + 1);
     const ends = entries.filter(({ type }) => /^run\.(completed|failed|cancelled)$/.test(type));
     if (entries.length === 0 || gap >= 0 || ends.length !== 1 || entries.at(-1) !== ends[0])
