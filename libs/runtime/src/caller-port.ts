@@ -34,10 +34,13 @@ export interface Caller {
       outcome: { ok: true; body: z.output<(typeof VERBS)[V]['result']> } | { ok: false; error: ErrorInfo },
     ) => void,
   ): void;
-  /** Nobody waits for this call any more; tells the service's replicas to give it up when `cancel`. */
-  forget(callId: string, cancel: boolean): void;
-  /** Tells the service's replicas to give the call up; whatever it comes to is still told to `done`. */
-  cancel(callId: string): void;
+  /**
+   * Nobody waits for this call any more; tells the service's replicas to give it up when `cancel`. With `run` only what
+   * that run asked: a fork asks for calls of the run that it comes from.
+   */
+  forget(callId: string, cancel: boolean, run?: string): void;
+  /** Tells the service's replicas to give the call up. It is not sent again; whatever it comes to is still told to `done`. */
+  cancel(callId: string, run?: string): void;
   /** Calls that are under way. */
   readonly open: number;
   close(): void;

@@ -47,11 +47,16 @@ interface Open {
   unanswered: boolean;
   /** A large request is on its way into the object store, or a large result out of it. */
   moving: boolean;
+  /** The workers were told to give it up. */
+  cancelled: boolean;
   /** Claims that are taken away when the call has ended. */
   claims: Claim[];
+  /** The same call, asked for by another run. */
+  twin: Open | undefined;
 }
 
 export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock): Caller {
+  /** By call id, the first asking of each; those of other runs behind it. */
   const open = new Map<string, Open>();
   const claims = createClaims(bus, log);
   const prefix = `${bus.inbox}.call`;
@@ -59,6 +64,7 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
   let nextNonce = 1;
   let closed = false;
   let sweep: { stop(): void } | undefined;
+  let sweptAt = 0;
 
   const outgoing = createCoalescer<Open>(
     LIMITS.batchItemsMax,
@@ -66,7 +72,7 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
       const { service, verb } = VERBS[key as VerbName];
       const batch = (nextBatch++).toString(36);
       packJson(
-        entries.filter((entry) => open.get(entry.item.callId) === entry && !entry.moving),
+        entries.filter((entry) => isOpen(entry) && !entry.moving),
         (entry) => JSON.stringify(entry.item),
         bus.payloadBytesMax - ENVELOPE_BYTES,
         (joined) => `{"v":1,"items":[${joined}]}`,
@@ -87,30 +93,62 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
     const parsed = ResultBatch.safeParse(JSON.parse(text.decode(message.data)));
     if (!parsed.success) return log.error({ issues: parsed.error.issues }, 'a result batch does not fit its schema');
     const now = clock.monotonic();
-    for (const callId of parsed.data.alive) {
-      const entry = open.get(callId);
-      if (entry) entry.lastHeard = now;
-    }
+    for (const callId of parsed.data.alive)
+      for (let entry = open.get(callId); entry; entry = entry.twin) entry.lastHeard = now;
     for (const result of parsed.data.results) {
-      const entry = open.get(result.callId);
+      let entry = open.get(result.callId);
       // An answer to an earlier asking of the same call (before its approval, say) is not the answer to this one.
-      if (entry && entry.item.nonce === result.nonce) settle(entry, result);
+      while (entry && entry.item.nonce !== result.nonce) entry = entry.twin;
+      if (entry) settle(entry, result);
     }
   });
+
+  function find(callId: string, run?: string): Open | undefined {
+    let entry = open.get(callId);
+    while (entry && run !== undefined && entry.item.run !== run) entry = entry.twin;
+    return entry;
+  }
+  function isOpen(entry: Open): boolean {
+    let other = open.get(entry.item.callId);
+    while (other && other !== entry) other = other.twin;
+    return other === entry;
+  }
+  function all(): Open[] {
+    const entries: Open[] = [];
+    for (const first of open.values())
+      for (let entry: Open | undefined = first; entry; entry = entry.twin) entries.push(entry);
+    return entries;
+  }
+  /** False when it was not open any more. */
+  function unlink(entry: Open): boolean {
+    const { callId } = entry.item;
+    const first = open.get(callId);
+    if (first === entry) {
+      if (entry.twin) open.set(callId, entry.twin);
+      else open.delete(callId);
+      return true;
+    }
+    for (let before = first; before; before = before.twin) {
+      if (before.twin !== entry) continue;
+      before.twin = entry.twin;
+      return true;
+    }
+    return false;
+  }
 
   /** A request that no message holds. Its answer's time runs while it is being stored. */
   async function byReference(entry: Open, size: number): Promise<void> {
     const { callId, nonce, body } = entry.item;
     const { service, verb } = VERBS[entry.verb];
     if (size > LIMITS.payloadBytesMax)
-      return finish(callId, { ok: false, error: tooLarge(`the request to ${service}.${verb}`, size).toInfo() });
+      return finish(entry, { ok: false, error: tooLarge(`the request to ${service}.${verb}`, size).toInfo() });
     entry.moving = true;
     try {
       const claim = await claims.leave(`${callId}.${nonce}.request`, JSON.stringify(body));
       entry.claims.push(claim);
       entry.moving = false;
       // It has ended or was given up meanwhile.
-      if (open.get(callId) !== entry) return dropClaims(entry);
+      if (!isOpen(entry)) return dropClaims(entry);
       entry.item = { ...entry.item, body: undefined, claim };
       send(entry);
     } catch (error) {
@@ -121,7 +159,7 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
   }
 
   function settle(entry: Open, result: ResultItem): void {
-    if (!result.ok) return finish(entry.item.callId, result);
+    if (!result.ok) return finish(entry, result);
     if (result.claim) return void fetched(entry, result.claim);
     check(entry, result.body);
   }
@@ -134,17 +172,16 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
       (body) => ({ body }),
       (error) => ({ error: toErrorInfo(error) }),
     );
-    const { callId } = entry.item;
     // It has ended or was given up meanwhile; another asking may be under way under its id.
-    if (open.get(callId) !== entry) return dropClaims(entry);
-    if ('error' in found) finish(callId, { ok: false, error: found.error });
+    if (!isOpen(entry)) return dropClaims(entry);
+    if ('error' in found) finish(entry, { ok: false, error: found.error });
     else check(entry, found.body);
   }
 
   function check(entry: Open, body: unknown): void {
     const parsed = VERBS[entry.verb].result.safeParse(body);
-    if (parsed.success) return finish(entry.item.callId, { ok: true, body: parsed.data as never });
-    finish(entry.item.callId, {
+    if (parsed.success) return finish(entry, { ok: true, body: parsed.data as never });
+    finish(entry, {
       ok: false,
       error: {
         code: 'internal',
@@ -158,10 +195,8 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
     for (const claim of entry.claims.splice(0)) claims.drop(claim);
   }
 
-  function finish(callId: string, outcome: Outcome): void {
-    const entry = open.get(callId);
-    if (!entry) return;
-    open.delete(callId);
+  function finish(entry: Open, outcome: Outcome): void {
+    if (!unlink(entry)) return;
     dropClaims(entry);
     try {
       entry.done(outcome);
@@ -171,7 +206,7 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
   }
 
   function nobodyThere(batch: string): void {
-    for (const entry of open.values()) {
+    for (const entry of all()) {
       if (entry.batch !== batch || entry.resendAt !== 0) continue;
       entry.unanswered = true;
       later(entry);
@@ -185,15 +220,20 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
 
   function sweepOpen(): void {
     const now = clock.monotonic();
-    for (const entry of open.values()) {
+    // This process stood still: what was answered meanwhile is about to come in, and much may not be its own any more.
+    const stalled = now - sweptAt > LIMITS.silenceMs;
+    sweptAt = now;
+    for (const entry of all()) {
+      if (stalled) entry.lastHeard = now;
       if (now >= entry.deadline) {
         const { service, verb } = VERBS[entry.verb];
         const error = entry.unanswered
           ? new TuttiError('unavailable', `no ${service} service answers ${verb}`)
           : new TuttiError('timeout', `${service}.${verb} did not answer in time`);
-        finish(entry.item.callId, { ok: false, error: error.toInfo() });
+        finish(entry, { ok: false, error: error.toInfo() });
       } else if (
         !entry.moving &&
+        !stalled &&
         (entry.resendAt !== 0 ? now >= entry.resendAt : now - entry.lastHeard > LIMITS.silenceMs)
       ) {
         send(entry);
@@ -206,6 +246,10 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
   }
 
   function send(entry: Open): void {
+    if (entry.cancelled) {
+      const error = new TuttiError('cancelled', 'it was cancelled, and nothing was heard of it any more');
+      return finish(entry, { ok: false, error: error.toInfo() });
+    }
     entry.resendAt = 0;
     entry.lastHeard = clock.monotonic();
     entry.item.leftMs = Math.max(1, Math.round(entry.deadline - entry.lastHeard));
@@ -213,7 +257,7 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
   }
 
   const status = bus.onStatus((now) => {
-    if (now === 'connected') for (const entry of open.values()) send(entry);
+    if (now === 'connected') for (const entry of all()) if (!entry.cancelled) send(entry);
   });
 
   const caller: Caller = {
@@ -222,7 +266,9 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
     },
     send(verb, body, options, done) {
       if (closed) return done({ ok: false, error: new TuttiError('cancelled', 'the service is stopping').toInfo() });
-      if (open.has(options.callId)) throw new TuttiError('internal', `call ${options.callId} is under way already`);
+      const others = open.get(options.callId);
+      if (others && find(options.callId, options.run))
+        throw new TuttiError('internal', `call ${options.callId} is under way already`);
       const item: RequestItem = {
         callId: options.callId,
         nonce: nextNonce++,
@@ -248,11 +294,15 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
         waitMs: NO_RESPONDER_WAIT_MS,
         unanswered: false,
         moving: false,
+        cancelled: false,
         claims: [],
+        twin: others,
       };
       open.set(options.callId, entry);
       outgoing.add(verb, entry);
-      sweep ??= clock.every(SWEEP_MS, sweepOpen);
+      if (sweep) return;
+      sweptAt = now;
+      sweep = clock.every(SWEEP_MS, sweepOpen);
     },
     call(verb, body, options: CallOptions) {
       const callId = options.callId ?? `call_${randomUUID().replaceAll('-', '').slice(0, 26)}`;
@@ -271,20 +321,21 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
         });
       });
     },
-    forget(callId, cancel) {
-      const entry = open.get(callId);
+    forget(callId, cancel, run) {
+      const entry = find(callId, run);
       if (!entry) return;
-      if (cancel) caller.cancel(callId);
-      open.delete(callId);
+      if (cancel) caller.cancel(callId, run);
+      unlink(entry);
       // Handed over, not given up: whoever asks next may be about to read it.
       if (cancel) dropClaims(entry);
     },
-    cancel(callId) {
-      const entry = open.get(callId);
+    cancel(callId, run) {
+      const entry = find(callId, run);
       if (!entry) return;
+      entry.cancelled = true;
       bus.publish(
         subjects.cancel(VERBS[entry.verb].service),
-        bytes.encode(JSON.stringify({ v: 1, callIds: [callId] })),
+        bytes.encode(JSON.stringify({ v: 1, callIds: [callId], run })),
       );
     },
     close() {
@@ -292,8 +343,8 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
       sweep?.stop();
       status.stop();
       subscription.stop();
-      for (const callId of [...open.keys()])
-        finish(callId, { ok: false, error: new TuttiError('cancelled', 'the service is stopping').toInfo() });
+      for (const entry of all())
+        finish(entry, { ok: false, error: new TuttiError('cancelled', 'the service is stopping').toInfo() });
     },
   };
   return caller;

@@ -31,7 +31,8 @@ const BUSY_RETRY_MS = 250;
 /** How often deadlines are looked at: a timer for every request would cost more than most requests. */
 const DEADLINE_SWEEP_MS = 50;
 const text = new TextDecoder();
-const CancelMessage = z.object({ v: z.literal(1), callIds: z.array(z.string()) });
+/** `run`: only what this run asked for; everybody's where it is left out. */
+const CancelMessage = z.object({ v: z.literal(1), callIds: z.array(z.string()), run: z.string().optional() });
 
 export interface Receiver {
   readonly active: number;
@@ -93,7 +94,7 @@ export function createReceiver(options: {
     const same = active.get(key);
     // The same work, asked again. With another body (an approval was added) it is other work under the same id.
     // Work that was told to stop may never do so: it is not waited for.
-    if (same && !same.aborted && isSame(same.item, item)) return void same.replies.set(reply, item.nonce);
+    if (same && !same.aborted && isSame(same.item, item)) return same.asked(item, reply);
     // By the clock of this machine from here on.
     if (item.leftMs !== undefined) item.deadlineAt = clock.now() + item.leftMs;
     const leftMs = item.deadlineAt - clock.now();
@@ -142,7 +143,7 @@ export function createReceiver(options: {
     count.seconds.observe((clock.monotonic() - work.startedAt) / 1_000);
     if (!outcome.ok && outcome.error.code === 'internal')
       log.error({ err: thrown, verb, callId, run }, 'a request failed');
-    for (const [reply, nonce] of work.replies) outgoing.add(reply, { callId, nonce, ...outcome });
+    for (const { reply, nonce } of work.askers) outgoing.add(reply, { callId, nonce, ...outcome });
   }
 
   /** An answer that no message holds. */
@@ -187,16 +188,17 @@ export function createReceiver(options: {
   const cancels = bus.subscribe(subjects.cancel(service), (message) => {
     const parsed = CancelMessage.safeParse(JSON.parse(text.decode(message.data)));
     if (!parsed.success) return;
-    const ids = new Set(parsed.data.callIds);
+    const { callIds, run } = parsed.data;
+    const ids = new Set(callIds);
     for (const work of active.values())
-      if (ids.has(work.item.callId)) work.abort(new TuttiError('cancelled', 'the call was cancelled'));
+      if (ids.has(work.item.callId)) work.cancel(run, new TuttiError('cancelled', 'the call was cancelled'));
   });
   const heartbeat = clock.every(LIMITS.heartbeatMs, () => {
     const byReply = new Map<string, string[]>();
     const now = clock.monotonic();
     for (const work of active.values()) {
       if (now - work.startedAt < LIMITS.heartbeatMs) continue;
-      for (const reply of work.replies.keys()) byReply.set(reply, [...(byReply.get(reply) ?? []), work.item.callId]);
+      for (const { reply } of work.askers) byReply.set(reply, [...(byReply.get(reply) ?? []), work.item.callId]);
     }
     for (const [reply, alive] of byReply)
       bus.publish(reply, new TextEncoder().encode(JSON.stringify({ v: 1, results: [], alive })));

@@ -3,7 +3,8 @@
  * aborted when the handler does not heed that. What only few requests need (a signal, a second asker) is made on demand.
  */
 import type { ErrorInfo, RequestItem } from '@tutti/contracts';
-import { toErrorInfo } from '@tutti/contracts';
+import { TuttiError, toErrorInfo } from '@tutti/contracts';
+import { BusUnknown } from './bus/port.ts';
 import type { Clock } from './clock.ts';
 import type { RequestContext } from './service-types.ts';
 import type { OpenSpan } from './telemetry.ts';
@@ -13,14 +14,21 @@ const ABORT_GRACE_MS = 2_000;
 
 export type Outcome = { ok: true; body: unknown } | { ok: false; error: ErrorInfo };
 
+/** Whoever wants to know what comes of it: several processes, one after the other, or several runs. */
+export interface Asker {
+  reply: string;
+  nonce: number;
+  run: string | undefined;
+  cancelled: boolean;
+}
+
 export class Work implements RequestContext {
   readonly item: RequestItem;
   /** Monotonic milliseconds. */
   readonly startedAt: number;
   /** Monotonic milliseconds at which nobody waits for it any more. */
   readonly endsAt: number;
-  /** Who asked, and under which nonce. */
-  readonly replies: Map<string, number>;
+  readonly askers: Asker[];
   readonly #span: OpenSpan;
   readonly #clock: Clock;
   readonly #ended: (work: Work, outcome: Outcome, thrown: unknown) => void;
@@ -37,7 +45,7 @@ export class Work implements RequestContext {
     ended: (work: Work, outcome: Outcome, thrown: unknown) => void,
   ) {
     this.item = item;
-    this.replies = new Map([[reply, item.nonce]]);
+    this.askers = [{ reply, nonce: item.nonce, run: item.run, cancelled: false }];
     this.startedAt = clock.monotonic();
     this.endsAt = this.startedAt + leftMs;
     this.#span = span;
@@ -74,6 +82,16 @@ export class Work implements RequestContext {
     );
   }
 
+  asked(item: RequestItem, reply: string): void {
+    this.askers.push({ reply, nonce: item.nonce, run: item.run, cancelled: false });
+  }
+
+  /** This run does not want it any more (none is named: nobody does): it ends when no other does either. */
+  cancel(run: string | undefined, reason: unknown): void {
+    for (const asker of this.askers) if (run === undefined || asker.run === run) asker.cancelled = true;
+    if (this.askers.every((asker) => asker.cancelled)) this.abort(reason);
+  }
+
   abort(reason: unknown): void {
     if (this.#aborted || this.#isOver) return;
     this.#aborted = { reason };
@@ -83,7 +101,7 @@ export class Work implements RequestContext {
   }
 
   #fail(error: unknown): void {
-    this.#end({ ok: false, error: toErrorInfo(error) }, error);
+    this.#end({ ok: false, error: infoOf(error) }, error);
   }
   #end(outcome: Outcome, thrown: unknown): void {
     if (this.#isOver) return;
@@ -91,4 +109,9 @@ export class Work implements RequestContext {
     this.#span.end(outcome.ok ? {} : { error: `${outcome.error.code}: ${outcome.error.message}` });
     this.#ended(this, outcome, thrown);
   }
+}
+
+/** It cannot be known whether something was stored: no fault of ours, and the same may be asked again. */
+function infoOf(error: unknown): ErrorInfo {
+  return error instanceof BusUnknown ? new TuttiError('unavailable', error.message).toInfo() : toErrorInfo(error);
 }

@@ -76,7 +76,7 @@ export class Decider extends Round {
       case 'result': {
         const run = isOpen(this, input.run, input.callId);
         // Late: the run has ended, or has given the call up.
-        if (!run) return takeLate(this, input.callId, input.outcome);
+        if (!run) return takeLate(this, input.run, input.callId, input.outcome);
         takeResult(this, run, input.callId, input.outcome);
         advance(this, run);
         return admit(this);

@@ -10,7 +10,7 @@ export function end(round: Round, run: RunState, error?: ErrorInfo): void {
   if (error) {
     const output = isActive(run) ? (run.answer ?? achieved(run)) : '';
     if (isActive(run) && hasWork(run)) {
-      round.forgotten.push(...Object.keys(run.open));
+      for (const callId of Object.keys(run.open)) round.forgotten.push({ run: run.id, callId });
       round.emit(run.id, { type: 'run.cancelling', by: 'system', reason: error.message });
     }
     return round.emit(run.id, { type: 'run.failed', error, output, usage });
@@ -41,7 +41,7 @@ function hasWork(run: ActiveRun): boolean {
 export function cancel(round: Round, run: RunState, by: string, reason: string): void {
   if (isEnded(run)) return;
   if (isActive(run)) {
-    round.forgotten.push(...Object.keys(run.open));
+    for (const callId of Object.keys(run.open)) round.forgotten.push({ run: run.id, callId });
     for (const approval of run.approvals) decideApproval(round, run, approval.id, 'cancelled', by, reason);
     for (const question of Object.keys(run.questions))
       round.emit(run.id, { type: 'question.answered', question, outcome: 'cancelled', text: reason, by });

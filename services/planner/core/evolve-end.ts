@@ -8,6 +8,7 @@ import {
   type ActiveRun,
   type EndedRun,
   isActive,
+  lateKey,
   type PartitionState,
   type RunState,
   record,
@@ -19,7 +20,7 @@ import {
 export function cancelling(state: PartitionState, run: RunState, entry: Entry<'run.cancelling'>): void {
   if (!isActive(run)) return;
   for (const step of Object.values(run.open)) {
-    if (step.step.kind === 'execute') setBounded(state.late, step.callId, { run: run.id, tool: step.step.call.name });
+    if (step.step.kind === 'execute') setBounded(state.late, lateKey(run.id, step.callId), step.step.call.name);
   }
   forgetDue(state, run);
   run.open = record();
@@ -160,7 +161,7 @@ export function addBounded(set: Set<string>, value: string, max: number): void {
   while (set.size > max) set.delete(set.values().next().value as string);
 }
 
-function setBounded(map: PartitionState['late'], key: string, value: { run: string; tool: string }): void {
+function setBounded(map: PartitionState['late'], key: string, value: string): void {
   map.set(key, value);
   while (map.size > STATE_LIMITS.lateMax) map.delete(map.keys().next().value as string);
 }

@@ -6,6 +6,7 @@ import { countPlace, dueOf, holdsPlace, indexParked, isIdle } from './rebuild.ts
 import { loadParked } from './save.ts';
 import {
   isActive,
+  lateKey,
   openQuestions,
   type ParkedRun,
   type PartitionState,
@@ -28,7 +29,7 @@ export function evolvePartition(state: PartitionState, entry: PartitionEntry): v
     case 'run.unparked':
       return unpark(state, entry);
     case 'result.late':
-      state.late.delete(entry.callId);
+      state.late.delete(lateKey(entry.run, entry.callId));
       return;
     case 'schedule.set':
       return scheduleSet(state, entry);

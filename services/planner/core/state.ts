@@ -234,8 +234,8 @@ export interface PartitionState {
   endedIds: Set<string>;
   /** Runs that were cancelled before their start arrived. */
   barred: Set<string>;
-  /** Calls that were given up while they may have had an effect, with the tool's name. Not in checkpoints. */
-  late: Map<string, { run: string; tool: string }>;
+  /** Calls that were given up while they may have had an effect, by `lateKey`, to the tool's name. Not in checkpoints. */
+  late: Map<string, string>;
   /** Letters that were written since the owner last looked: it need not go through all that are on their way. Not in checkpoints. */
   fresh: Letter[];
   // derived
@@ -323,6 +323,11 @@ export function activeRun(
     usage: { modelCalls: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 },
     degraded: false,
   };
+}
+
+/** A fork has calls of the run that it comes from: the id alone does not say whose. */
+export function lateKey(run: string, callId: string): string {
+  return `${run} ${callId}`;
 }
 
 export function sessionKey(tenant: string, session: string): string {

@@ -8,7 +8,7 @@ import { limitReached } from './limits.ts';
 import { planned } from './plans.ts';
 import { toolsOf } from './requests.ts';
 import type { Round } from './round.ts';
-import { type ActiveRun, isActive, type OpenStep } from './state.ts';
+import { type ActiveRun, isActive, lateKey, type OpenStep } from './state.ts';
 
 type Result<V extends keyof typeof VERBS> = z.output<(typeof VERBS)[V]['result']>;
 export type StepOutcome = { ok: true; body: unknown } | { ok: false; error: ErrorInfo };
@@ -181,9 +181,9 @@ const STEP_NAMES = {
 } as const;
 
 /** A call that was given up: what came of it is written down, and changes nothing. */
-export function takeLate(round: Round, callId: string, outcome: StepOutcome): void {
-  const late = round.state.late.get(callId);
-  if (!late) return;
+export function takeLate(round: Round, run: string, callId: string, outcome: StepOutcome): void {
+  const tool = round.state.late.get(lateKey(run, callId));
+  if (tool === undefined) return;
   const result = outcome.ok ? (outcome.body as Result<'execute'>) : undefined;
   const done = result?.status === 'done';
   const content = !outcome.ok
@@ -194,9 +194,9 @@ export function takeLate(round: Round, callId: string, outcome: StepOutcome): vo
   round.emitPartition({
     type: 'result.late',
     at: round.now,
-    run: late.run,
+    run,
     callId,
-    tool: late.tool,
+    tool,
     ok: done && !result.isError,
     content: content.slice(0, LATE_CHARS_MAX),
   });

@@ -17,17 +17,20 @@ export interface StepCall {
   timeoutMs: number;
 }
 
+/** Which asking: a fork asks for open calls of the run that it comes from, under the same ids. */
+export type Asking = Pick<StepCall, 'callId' | 'run'>;
+
 export type StepDone = (outcome: { ok: true; body: unknown } | { ok: false; error: ErrorInfo }) => void;
 
 export interface Dispatch {
   /** Throws when the call is under way already. A request that does not fit its schema is answered so by the worker. */
   send(request: StepRequest, call: StepCall, done: StepDone): void;
   /** Nobody here waits for it any more; the workers go on (the next owner asks for the same call). */
-  forget(callId: string): void;
+  forget(asking: Asking): void;
   /** The workers should give it up. `listen`: what it comes to is still wanted. */
-  cancel(callId: string, listen: boolean): void;
+  cancel(asking: Asking, listen: boolean): void;
   /** The call was sent, and waits here because workers are busy. */
-  holds(callId: string): boolean;
+  holds(asking: Asking): boolean;
   /** Calls sent, and calls held back because workers are busy. */
   readonly inFlight: number;
   readonly heldBack: number;

@@ -7,7 +7,7 @@
 import type { VerbName } from '@tutti/contracts';
 import type { Caller, Clock, Counter, Family, Metrics } from '@tutti/runtime';
 import type { StepRequest } from '../core/requests.ts';
-import type { Dispatch, StepCall, StepDone } from '../ports/dispatch.ts';
+import type { Asking, Dispatch, StepCall, StepDone } from '../ports/dispatch.ts';
 
 export const DISPATCH_LIMITS = {
   windowMin: 8,
@@ -46,8 +46,8 @@ export class Dispatcher implements Dispatch {
   readonly #caller: Caller;
   readonly #clock: Clock;
   readonly #lanes = new Map<VerbName, Lane>();
-  /** Calls of ours that are under way, and their verb. */
-  readonly #sent = new Map<string, VerbName>();
+  /** What is under way, by asking. */
+  readonly #sent = new Map<string, { verb: VerbName; cancelled: boolean }>();
   #overloaded: Family<Counter> | undefined;
 
   constructor(caller: Caller, clock: Clock, metrics?: Metrics) {
@@ -79,15 +79,16 @@ export class Dispatcher implements Dispatch {
     return count;
   }
 
-  holds(callId: string): boolean {
-    for (const lane of this.#lanes.values()) if (lane.held.has(callId)) return true;
+  holds(asking: Asking): boolean {
+    const key = keyOf(asking);
+    for (const lane of this.#lanes.values()) if (lane.held.has(key)) return true;
     return false;
   }
 
   send(request: StepRequest, call: StepCall, done: StepDone): void {
     const lane = this.#lane(request.verb);
     if (lane.held.size > 0 || lane.inFlight >= lane.window || lane.quietUntil > 0) {
-      lane.held.set(call.callId, { request, call, done });
+      lane.held.set(keyOf(call), { request, call, done });
       return this.#drain(request.verb, lane);
     }
     this.#out(lane, { request, call, done });
@@ -113,22 +114,23 @@ export class Dispatcher implements Dispatch {
 
   #out(lane: Lane, held: Held): void {
     const { request, call } = held;
-    this.#sent.set(call.callId, request.verb);
+    this.#sent.set(keyOf(call), { verb: request.verb, cancelled: false });
     lane.inFlight++;
     try {
       this.#caller.send(request.verb, request.body as never, call, (outcome) => this.#back(lane, held, outcome));
     } catch (error) {
-      this.#gone(call.callId);
+      this.#gone(call);
       throw error;
     }
   }
 
   #back(lane: Lane, held: Held, outcome: Parameters<StepDone>[0]): void {
-    const { callId } = held.call;
-    if (!this.#gone(callId)) return;
+    const sent = this.#gone(held.call);
+    if (!sent) return;
     const { verb } = held.request;
-    if (!outcome.ok && outcome.error.code === 'overloaded') {
-      lane.held.set(callId, held);
+    // One that nobody wants any more is not tried again.
+    if (!outcome.ok && outcome.error.code === 'overloaded' && !sent.cancelled) {
+      lane.held.set(keyOf(held.call), held);
       this.#overloaded?.of(verb).inc();
       this.#shrink(verb, lane, outcome.error.retryAfterMs);
       return;
@@ -138,13 +140,13 @@ export class Dispatcher implements Dispatch {
     this.#drain(verb, lane);
   }
 
-  /** False when it was forgotten meanwhile. */
-  #gone(callId: string): boolean {
-    const verb = this.#sent.get(callId);
-    if (verb === undefined) return false;
-    this.#sent.delete(callId);
-    this.#lane(verb).inFlight--;
-    return true;
+  /** Undefined when it was forgotten meanwhile. */
+  #gone(asking: Asking): { cancelled: boolean } | undefined {
+    const sent = this.#sent.get(keyOf(asking));
+    if (!sent) return;
+    this.#sent.delete(keyOf(asking));
+    this.#lane(sent.verb).inFlight--;
+    return sent;
   }
 
   #shrink(verb: VerbName, lane: Lane, retryAfterMs: number | undefined): void {
@@ -168,7 +170,7 @@ export class Dispatcher implements Dispatch {
     while (lane.quietUntil === 0 && lane.inFlight < lane.window) {
       const next = lane.held.values().next().value;
       if (!next) return;
-      lane.held.delete(next.call.callId);
+      lane.held.delete(keyOf(next.call));
       try {
         this.#out(lane, next);
       } catch (error) {
@@ -188,26 +190,30 @@ export class Dispatcher implements Dispatch {
     this.#drain(verb, lane);
   }
 
-  #unhold(callId: string): boolean {
-    for (const lane of this.#lanes.values()) if (lane.held.delete(callId)) return true;
-    return false;
+  #unhold(asking: Asking): void {
+    for (const lane of this.#lanes.values()) if (lane.held.delete(keyOf(asking))) return;
   }
 
-  forget(callId: string): void {
-    const verb = this.#sent.get(callId);
-    if (verb === undefined) return void this.#unhold(callId);
-    this.#gone(callId);
-    this.#caller.forget(callId, false);
-    this.#drain(verb, this.#lane(verb));
+  forget(asking: Asking): void {
+    const sent = this.#sent.get(keyOf(asking));
+    if (!sent) return this.#unhold(asking);
+    this.#gone(asking);
+    this.#caller.forget(asking.callId, false, asking.run);
+    this.#drain(sent.verb, this.#lane(sent.verb));
   }
 
-  cancel(callId: string, listen: boolean): void {
-    const verb = this.#sent.get(callId);
+  cancel(asking: Asking, listen: boolean): void {
+    const sent = this.#sent.get(keyOf(asking));
     // Never sent: there is nothing that could still come of it.
-    if (verb === undefined) return void this.#unhold(callId);
-    if (listen) return this.#caller.cancel(callId);
-    this.#gone(callId);
-    this.#caller.forget(callId, true);
-    this.#drain(verb, this.#lane(verb));
+    if (!sent) return this.#unhold(asking);
+    sent.cancelled = true;
+    if (listen) return this.#caller.cancel(asking.callId, asking.run);
+    this.#gone(asking);
+    this.#caller.forget(asking.callId, true, asking.run);
+    this.#drain(sent.verb, this.#lane(sent.verb));
   }
+}
+
+function keyOf({ callId, run }: Asking): string {
+  return `${callId} ${run}`;
 }

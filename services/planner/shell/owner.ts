@@ -30,8 +30,8 @@ import { timeoutOf } from '../core/limits.ts';
 import { startParking } from '../core/rebuild.ts';
 import { requestOf } from '../core/requests.ts';
 import { loadParked } from '../core/save.ts';
-import { isActive, type Letter, type PartitionState } from '../core/state.ts';
-import type { Dispatch } from '../ports/dispatch.ts';
+import { isActive, type Letter, lateKey, type PartitionState } from '../core/state.ts';
+import type { Asking, Dispatch } from '../ports/dispatch.ts';
 import type { PartitionLog } from '../ports/log.ts';
 import { answer } from './answers.ts';
 import { type Decided, type PackedBatch, toBatches } from './batches.ts';
@@ -79,13 +79,15 @@ export class PartitionOwner {
   /** Inputs of the round that is under way. */
   #taking = 0;
   #pumping: Promise<void> | undefined;
+  /** The append that is under way: until it is acknowledged the state is ahead of the log. */
+  #writing: Promise<void> | undefined;
   #closed = false;
   #opened = false;
   #follower: Follower | undefined;
   #stops: (() => void)[] = [];
   #checkpointing: Promise<void> | undefined;
-  /** Calls that are under way from here. */
-  readonly #sent = new Set<string>();
+  /** What is under way from here, by run and call: a fork has calls of the run that it comes from. */
+  readonly #sent = new Map<string, Asking>();
   readonly #posting = new Set<string>();
   readonly #cache = new EntryCache(PLANNER_LIMITS.entriesKeptMax, PLANNER_LIMITS.partitionEntriesKeptMax);
   /** Parked runs for which something came due. */
@@ -176,10 +178,13 @@ export class PartitionOwner {
     const owner = bus.subscribe(subjects.owner(this.partition), (message) => {
       if (!message.reply) return;
       const { reply } = message;
-      answer(known, message.data).then(
-        (said) => bus.publish(reply, bytes.encode(JSON.stringify(said))),
-        (error) => log.warn({ error: (error as Error).message }, 'a question could not be answered'),
-      );
+      // Nobody is told what the log may yet refuse.
+      this.#written()
+        .then(() => answer(known, message.data))
+        .then(
+          (said) => bus.publish(reply, bytes.encode(JSON.stringify(said))),
+          (error) => log.warn({ error: (error as Error).message }, 'a question could not be answered'),
+        );
     });
     const due = clock.every(PLANNER_LIMITS.dueCheckMs, () => this.#ring());
     const tell = clock.every(PLANNER_LIMITS.loadEveryMs, () =>
@@ -196,6 +201,7 @@ export class PartitionOwner {
   async #peek(run: string): Promise<ReturnType<typeof loadParked> | undefined> {
     const [input] = await this.#parking.fetch(this.#state, new Set([run]));
     if (input?.kind === 'unparked') return input.snapshot === null ? undefined : loadParked(input.snapshot);
+    await this.#written();
     return this.#state.runs.get(run);
   }
 
@@ -207,7 +213,7 @@ export class PartitionOwner {
   get load(): PartitionLoad {
     const state = this.#state;
     let heldBack = 0;
-    for (const callId of this.#sent) if (this.#options.dispatch.holds(callId)) heldBack++;
+    for (const asking of this.#sent.values()) if (this.#options.dispatch.holds(asking)) heldBack++;
     let queued = 0;
     for (const tenant of state.tenants.values()) queued += tenant.queued;
     let waiting = 0;
@@ -339,7 +345,20 @@ export class PartitionOwner {
     });
   }
 
-  async #append(batches: PackedBatch[]): Promise<void> {
+  #append(batches: PackedBatch[]): Promise<void> {
+    const writing = this.#write(batches).finally(() => {
+      this.#writing = undefined;
+    });
+    this.#writing = writing;
+    return writing;
+  }
+
+  /** Resolves when the state is what the log says; rejects when it has come to nothing. */
+  async #written(): Promise<void> {
+    while (this.#writing) await this.#writing;
+  }
+
+  async #write(batches: PackedBatch[]): Promise<void> {
     const { counts } = this.#options;
     try {
       for (const { batch, json } of batches) {
@@ -358,7 +377,7 @@ export class PartitionOwner {
     this.#live.tell(this.#state, decider.entries, json);
     traceEntries(this.#context.telemetry, this.#state, decider.entries);
     for (const { type } of decider.entries) if (type === 'step.retried') this.#options.counts.retries.inc();
-    for (const callId of decider.forgotten) this.#giveUp(callId);
+    for (const asking of decider.forgotten) this.#giveUp(asking);
     for (const { run, callId } of decider.toSend) this.#sendStep(run, callId);
     for (const letter of this.#state.fresh.splice(0)) {
       if (letter.kind === 'dead') this.#options.counts.deadLetters.inc();
@@ -372,12 +391,13 @@ export class PartitionOwner {
   }
 
   /** A call whose effect may have happened is still listened to for a while: what came of it is worth knowing. */
-  #giveUp(callId: string): void {
-    const listen = this.#state.late.has(callId);
-    this.#options.dispatch.cancel(callId, listen);
-    if (!listen) return void this.#sent.delete(callId);
+  #giveUp(asking: Asking): void {
+    const key = keyOfAsking(asking);
+    const listen = this.#state.late.has(lateKey(asking.run, asking.callId));
+    this.#options.dispatch.cancel(asking, listen);
+    if (!listen) return void this.#sent.delete(key);
     const timer = this.#context.clock.after(LIMITS.lateResultMs, () => {
-      if (this.#sent.delete(callId)) this.#options.dispatch.forget(callId);
+      if (this.#sent.delete(key)) this.#options.dispatch.forget(asking);
     });
     if (this.#closed) timer.stop();
   }
@@ -394,11 +414,12 @@ export class PartitionOwner {
     const run = this.#state.runs.get(runId);
     if (!run || !isActive(run)) return;
     const open = run.open[callId];
-    if (!open || this.#sent.has(callId) || open.notBefore > this.#time.now()) return;
+    const key = keyOfAsking({ run: runId, callId });
+    if (!open || this.#sent.has(key) || open.notBefore > this.#time.now()) return;
     const done = (outcome: StepOutcome) => {
-      if (this.#sent.delete(callId)) this.#push({ kind: 'result', run: runId, callId, outcome });
+      if (this.#sent.delete(key)) this.#push({ kind: 'result', run: runId, callId, outcome });
     };
-    this.#sent.add(callId);
+    this.#sent.set(key, { run: runId, callId });
     try {
       const bundle = this.#intake.bundle(run.start.bundle);
       const agent = agentFor(bundle, run);
@@ -487,7 +508,7 @@ export class PartitionOwner {
     this.#live.flush();
     this.#room?.();
     // Not cancelled: the next owner asks for the same calls and gets their results.
-    for (const callId of this.#sent) this.#options.dispatch.forget(callId);
+    for (const asking of this.#sent.values()) this.#options.dispatch.forget(asking);
     this.#sent.clear();
   }
 
@@ -507,3 +528,7 @@ export class PartitionOwner {
 /** Room for what is around the runs in a message of parked ones. */
 const ENVELOPE_BYTES = 4_096;
 const NONE = new Map<number, number>();
+
+function keyOfAsking({ run, callId }: Asking): string {
+  return `${run} ${callId}`;
+}
