@@ -2,30 +2,36 @@
 import { BUCKETS } from '@tutti/contracts';
 import type { MemoryServer, Random, VirtualProcess } from '@tutti/testkit';
 import type { Planner, Planners } from './planners.ts';
+import { type ProjectorDeps, startProjector } from './projector.ts';
 import type { Weather } from './weather.ts';
 import { startWorker, WORKERS, type WorkerDeps, type WorkerName } from './workers.ts';
 
 const HOUR_MS = 3_600_000;
 const encoder = new TextEncoder();
 
-/** The replicas of the four services; one that dies comes back as another process. */
+type Role = WorkerName | 'projector';
+type PoolDeps = WorkerDeps & ProjectorDeps;
+
+/** The replicas of the four services and memory's projector; one that dies comes back as another process. */
 export class WorkerPool {
-  readonly #replicas = new Map<VirtualProcess, WorkerName>();
-  readonly #deps: WorkerDeps;
+  readonly #replicas = new Map<VirtualProcess, Role>();
+  readonly #deps: PoolDeps;
   #count = 0;
 
-  constructor(deps: WorkerDeps) {
+  constructor(deps: PoolDeps) {
     this.#deps = deps;
     for (const name of WORKERS) for (let i = 1 + deps.random.below(2); i > 0; i--) this.#start(name);
+    this.#start('projector');
   }
 
   get processes(): VirtualProcess[] {
     return [...this.#replicas.keys()];
   }
-  #start(name: WorkerName): void {
+  #start(name: Role): void {
     const process = this.#deps.server.time.process(`${name}-${++this.#count}`);
     this.#replicas.set(process, name);
-    startWorker(name, process, this.#deps);
+    if (name === 'projector') startProjector(process, this.#deps);
+    else startWorker(name, process, this.#deps);
   }
   kill(process: VirtualProcess, restartAfterMs: number): void {
     const name = this.#replicas.get(process);

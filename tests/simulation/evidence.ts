@@ -46,6 +46,8 @@ export class Evidence {
   /** First start of each run in the inbound. */
   readonly starts = new Map<string, SeenInbound>();
   readonly ended = new Set<string>();
+  /** Entries of all runs. */
+  entries = 0;
   /** Calls that some entry asked for. */
   readonly requested = new Set<string>();
   readonly approved = new Set<string>();
@@ -65,11 +67,17 @@ export class Evidence {
     return [...this.starts.keys()].filter((run) => !this.ended.has(run));
   }
 
+  /** An entry that a fork took over from another run's journal. */
+  inPrefix(entry: RunEntry): boolean {
+    const message = this.starts.get(entry.run)?.message;
+    return message?.type === 'start' && message.start.fork !== undefined && entry.n <= message.start.fork.version;
+  }
+
   /** Gives back what a log message or an inbound message was, for whoever acts on it. */
   stored(stream: string, message: StoredMessage): SeenBatch | SeenInbound | undefined {
     const at = this.#server.time.now;
     const partition = Number(message.subject.split('.')[2]);
-    if (stream === STREAMS.log.name) {
+    if (message.subject.startsWith('tutti.log.')) {
       const seen = { sequence: message.sequence, at, partition, batch: parse<LogBatch>(message.data) };
       this.#batch(seen);
       return seen;
@@ -86,6 +94,7 @@ export class Evidence {
 
   #batch(seen: SeenBatch): void {
     this.log.push(seen);
+    this.entries += seen.batch.entries.length;
     for (const entry of seen.batch.entries) {
       const entries = this.runs.get(entry.run);
       if (entries) entries.push({ entry, in: seen });

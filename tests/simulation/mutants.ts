@@ -6,6 +6,7 @@ import { type LogBatch, STREAMS, subjects } from '@tutti/contracts';
 import { BusConflict, BusUnknown, type ServiceContext } from '@tutti/runtime';
 import type { Random } from '@tutti/testkit';
 import type { PlannerConfig } from '../../services/planner/config.ts';
+import type { Asking } from '../../services/planner/ports/dispatch.ts';
 import type { Seams } from './planners.ts';
 
 export interface Mutant {
@@ -107,11 +108,12 @@ export const MUTANTS: Record<string, Mutant> = {
           names.set(callId, name);
           return name;
         };
+        const named = (asking: Asking): Asking => ({ ...asking, callId: nameOf(asking.callId) });
         return over(dispatch, {
           send: (request, call, done) => dispatch.send(request, { ...call, callId: nameOf(call.callId) }, done),
-          holds: (callId) => dispatch.holds(nameOf(callId)),
-          forget: (callId) => dispatch.forget(nameOf(callId)),
-          cancel: (callId, listen) => dispatch.cancel(nameOf(callId), listen),
+          holds: (asking) => dispatch.holds(named(asking)),
+          forget: (asking) => dispatch.forget(named(asking)),
+          cancel: (asking, listen) => dispatch.cancel(named(asking), listen),
         });
       },
     }),
@@ -131,7 +133,7 @@ export const MUTANTS: Record<string, Mutant> = {
   },
   'letter-once': {
     what: 'sends a letter once: the next owner does not send it again',
-    found: { by: 'stuck', within: 400 },
+    found: { by: 'letters', within: 100 },
     plant: () => ({
       log: (log) =>
         over(log, {

@@ -12,7 +12,7 @@ import {
   scheduleIdFor,
   subjects,
 } from '@tutti/contracts';
-import type { Bus } from '@tutti/runtime';
+import { type Bus, type Caller, createCaller, type Logger } from '@tutti/runtime';
 import type { MemoryServer, Random, VirtualProcess } from '@tutti/testkit';
 import { type AgentName, BUNDLE, BUNDLE_HASH } from './agents.ts';
 import type { SeenBatch } from './evidence.ts';
@@ -31,6 +31,7 @@ const AGENTS: readonly AgentName[] = [
 ];
 const RETRY_MS = 250;
 const SET_BY_THEN_MS = 15_000;
+const FORK_TIMEOUT_MS = 20_000;
 const encoder = new TextEncoder();
 
 export interface Plans {
@@ -42,6 +43,8 @@ export interface Plans {
   cancel: number;
   repeat: number;
   schedules: number;
+  /** Forks that somebody makes of what has run so far. */
+  forks: number;
 }
 
 export class People {
@@ -50,15 +53,18 @@ export class People {
   readonly #partitions: number;
   readonly #process: VirtualProcess;
   readonly #bus: Bus;
+  readonly #caller: Caller;
+  #forks = 0;
   /** Things that somebody still means to do. */
   pending = 0;
 
-  constructor(server: MemoryServer, partitions: number) {
+  constructor(server: MemoryServer, partitions: number, log: Logger) {
     this.#server = server;
     this.#random = server.time.random;
     this.#partitions = partitions;
     this.#process = server.time.process('gateway');
     this.#bus = server.connect(this.#process);
+    this.#caller = createCaller(this.#bus, log, this.#process.clock);
     const bundles = server.bucket(BUCKETS.bundles);
     bundles.put(`bundle.${BUNDLE_HASH}`, encoder.encode(JSON.stringify(BUNDLE)));
     for (const tenant of TENANTS) bundles.put(`current.${tenant}`, encoder.encode(BUNDLE_HASH));
@@ -92,6 +98,8 @@ export class People {
         const { tenant, id } = random.pick(sessions);
         this.#start(tenant, id, random.pick(AGENTS), plans);
       });
+    for (let i = 0; i < plans.forks; i++)
+      this.#later(random.between(plans.untilMs / 2, plans.overMs), () => this.#fork());
     if (random.chance(plans.schedules))
       this.#schedule(random.pick(TENANTS), random.between(0, plans.untilMs), plans.overMs);
   }
@@ -150,9 +158,36 @@ export class People {
     this.#later(overMs + SET_BY_THEN_MS, remove);
   }
 
+  /** From some version of some run; whoever asks for one that cannot be is told so. */
+  #fork(): void {
+    const random = this.#random;
+    const known = [...this.lengths];
+    if (known.length === 0) return;
+    const [run, length] = random.pick(known);
+    const version = 1 + random.below(length);
+    const name = `fork-${++this.#forks}`;
+    this.pending++;
+    const over = () => void this.pending--;
+    this.#caller
+      .call(
+        'fork',
+        {
+          run,
+          version,
+          changes: random.chance(0.3) ? { input: 'otherwise' } : {},
+          effects: random.pick(['approve', 'block']),
+          principal: { id: 'kim' },
+          key: name,
+        },
+        { callId: `call_${name}`, tenant: this.#tenantOf(run), timeoutMs: FORK_TIMEOUT_MS },
+      )
+      .then(over, over);
+  }
+
   /** They see what the log says, and react to it in their own time. */
   saw({ batch }: SeenBatch): void {
     for (const entry of batch.entries) {
+      this.lengths.set(entry.run, entry.n);
       if (entry.type === 'approval.requested') this.#decide(entry.approval);
       if (entry.type === 'question.asked') this.#answer(entry.question);
     }
@@ -199,6 +234,8 @@ export class People {
     return known;
   }
   readonly tenants = new Map<string, string>();
+  /** Entries that each run has, as far as they have seen. */
+  readonly lengths = new Map<string, number>();
 
   /** Mostly soon; sometimes just about when it expires. */
   #thinksMs(): number {

@@ -3,11 +3,12 @@
  * virtual time. Owns how they are wired together (as services/planner/service.ts does it), with the seams at which
  * mutants take hold, and how they die, stop for a while, are told to go, and come back.
  */
-import { BUCKETS, STREAMS } from '@tutti/contracts';
+import { BUCKETS, logStreamOf } from '@tutti/contracts';
 import {
   createBundleStore,
   createCaller,
   createMetrics,
+  createReceiver,
   type Logger,
   nextTick,
   type ServiceContext,
@@ -16,6 +17,7 @@ import {
 import type { MemoryServer, VirtualProcess } from '@tutti/testkit';
 import type { PlannerConfig } from '../../services/planner/config.ts';
 import type { PartitionState } from '../../services/planner/core/state.ts';
+import { journalHandlers } from '../../services/planner/journal/handlers.ts';
 import type { Dispatch } from '../../services/planner/ports/dispatch.ts';
 import type { Leases } from '../../services/planner/ports/lease.ts';
 import type { PartitionLog } from '../../services/planner/ports/log.ts';
@@ -36,6 +38,7 @@ export interface Seams {
 export interface PlannersDeps {
   server: MemoryServer;
   partitions: number;
+  logStreams: number;
   config: PlannerConfig;
   logOf(process: VirtualProcess): Logger;
   shadows: Shadows;
@@ -52,6 +55,7 @@ export interface Planner {
 }
 
 const RESTART_AFTER_FAILED_START_MS = 500;
+const REQUESTS_MAX = 64;
 const silent: Telemetry = {
   enabled: false,
   span: () => ({ traceparent: undefined, attributes() {}, event() {}, end() {} }),
@@ -86,7 +90,7 @@ export class Planners {
   }
 
   async #open(planner: Planner): Promise<void> {
-    const { partitions, seams } = this.#deps;
+    const { partitions, logStreams, seams } = this.#deps;
     const context = seams.context?.(this.#contextOf(planner.process)) ?? this.#contextOf(planner.process);
     const leases = await openLeases(context.bus);
     const dispatch = new Dispatcher(context.caller, context.clock, context.metrics);
@@ -96,13 +100,22 @@ export class Planners {
       leases: seams.leases?.(leases, context) ?? leases,
       dispatch: seams.dispatch?.(dispatch, context) ?? dispatch,
       logOf: (partition) => {
-        const store = logOf(context, partition, STREAMS.log.name);
+        const store = logOf(context, partition, logStreamOf(partition, logStreams));
         return this.#watched(planner, partition, seams.log?.(store, context, partition) ?? store);
       },
       nextTick,
     });
     await ownership.start();
     planner.ownership = ownership;
+    createReceiver({
+      bus: context.bus,
+      service: 'planner',
+      handlers: journalHandlers(context, partitions),
+      inFlightMax: REQUESTS_MAX,
+      telemetry: silent,
+      log: context.log,
+      clock: context.clock,
+    });
   }
 
   #contextOf(process: VirtualProcess): ServiceContext<PlannerConfig> {

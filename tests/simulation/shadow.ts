@@ -70,13 +70,14 @@ function comparable(state: PartitionState): string {
   return `${JSON.stringify(head)} ${JSON.stringify(letters)} ${runs.join(' ')}`;
 }
 
-/** What rebuild.ts makes and evolve.ts keeps up. When to park is left out, for it depends on who asks; so are ticks, which are out of the heap while they wait for a bundle. */
+/**
+ * What rebuild.ts makes and evolve.ts keeps up. When to park is left out, for it depends on who asks; so is what may be out
+ * of the heap because it is being acted upon: ticks that wait for a bundle, retries that were sent, runs being brought back.
+ */
 function derivedOf(state: PartitionState): string {
   const due = state.due
     .all()
-    .filter((item) => item.kind !== 'park' && item.kind !== 'schedule')
-    // What is being acted upon is out of the heap: a retry that was sent, a parked run that is being brought back.
-    .filter((item) => !state.parked.has(item.owner) && (item.at > state.at || item.kind !== 'retry'))
+    .filter(({ kind, owner }) => !['park', 'schedule', 'retry'].includes(kind) && !state.parked.has(owner))
     .map(({ at, kind, owner, id }) => `${at} ${kind} ${owner} ${id}`)
     .sort();
   const tenants = [...state.tenants]

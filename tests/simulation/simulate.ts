@@ -12,6 +12,8 @@ import { CHECKERS, type Problem } from './checkers/index.ts';
 import { Evidence, type SeenBatch } from './evidence.ts';
 import { People } from './people.ts';
 import { Planners, type Seams } from './planners.ts';
+import { Projection } from './projector.ts';
+import { Readers } from './readers.ts';
 import { Shadows } from './shadow.ts';
 import { busFaults, drawWeather, type Weather } from './weather.ts';
 import { World } from './world.ts';
@@ -49,22 +51,32 @@ const PLANNERS_MAX = 3;
 const PATIENCE_MS = 200_000;
 /** More events than any world has in that time: something turns in circles. */
 const EVENTS_MAX = 400_000;
-/** Once all has ended: for letters that have to be sent again, and for whatever should not happen any more. */
-const LETTERS_MS = 20_000;
+/** Once all has ended: for letters that have to be sent again and for memory's projection; then for whatever should not happen any more. */
+const SETTLED_MS = 20_000;
 const QUIET_MS = 1_000;
 const COMPARE = 0.25;
+/** Worlds in which nothing goes wrong but what workers answer: there everything has to be prompt. */
+const CALM = 0.1;
+const QUESTIONS_MAX = 30;
 
 export async function simulate(options: SimulateOptions): Promise<Simulated> {
   const time = new VirtualTime(options.seed);
   const { random } = time;
   time.note = options.note && ((line) => options.note!(`${time.now.toFixed(2).padStart(10)} ${line}`));
-  const weather = { ...drawWeather(random), ...options.weather };
+  const calm = random.chance(CALM);
+  const weather = { ...drawWeather(random, calm), ...options.weather };
   const config = drawConfig(random);
   const partitions = 1 + random.below(PARTITIONS_MAX);
-  const server = new MemoryServer({ time, payloadBytesMax: random.chance(0.2) ? SMALL_PAYLOAD_BYTES : undefined });
+  const logStreams = 1 + random.below(Math.min(partitions, 2));
+  const server = new MemoryServer({
+    time,
+    payloadBytesMax: random.chance(0.2) ? SMALL_PAYLOAD_BYTES : undefined,
+    logs: { streams: logStreams, partitions },
+  });
   const evidence = new Evidence(server);
   const shadows = new Shadows(partitions, (problem) => evidence.notice('replay', problem));
-  const people = new People(server, partitions);
+  const people = new People(server, partitions, deafLog);
+  const projection = new Projection();
   const world = new World();
   server.onStored = (stream, message) => {
     const seen = evidence.stored(stream, message);
@@ -86,6 +98,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
   const planners = new Planners({
     server,
     partitions,
+    logStreams,
     config,
     logOf: (process) => watchedLog(evidence, time, process.name),
     shadows,
@@ -98,7 +111,22 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
     (process) => planners.has(process),
     (process) => planners.killProcess(process, random.between(0, 3_000)),
   );
-  const workers = new WorkerPool({ server, random, evidence, world, weather: weather.workers, log: deafLog });
+  const workers = new WorkerPool({
+    server,
+    random,
+    evidence,
+    world,
+    projection,
+    partitions,
+    logStreams,
+    weather: weather.workers,
+    log: deafLog,
+  });
+  new Readers(
+    { server, evidence, partitions, tenantOf: (run) => people.tenants.get(run) },
+    random.below(QUESTIONS_MAX),
+    weather.healedAt,
+  );
   for (let i = 1 + random.below(PLANNERS_MAX); i > 0; i--) planners.start();
   people.begin({
     runs: options.runs ?? RUNS_DEFAULT,
@@ -107,19 +135,20 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
     cancel: random.chance(0.5) ? 0.25 : 0,
     repeat: random.chance(0.5) ? 0.2 : 0,
     schedules: 0.25,
+    forks: random.chance(0.3) ? 1 + random.below(3) : 0,
   });
   brew({ server, weather, planners, workers, leaseMs: config.TUTTI_LEASE_MS, partitions });
 
   const finished = () => time.now > weather.healedAt && people.pending === 0 && evidence.unfinished.length === 0;
   const outcome = await time.run(finished, { until: weather.healedAt + PATIENCE_MS, eventsMax: EVENTS_MAX });
   if (outcome === 'done') {
-    await time.run(() => shadows.settled, { until: time.now + LETTERS_MS });
+    await time.run(() => shadows.settled && projection.entries === evidence.entries, { until: time.now + SETTLED_MS });
     await time.run(() => false, { until: time.now + QUIET_MS });
   }
   planners.compareAll();
   const problems = CHECKERS.flatMap((checker) =>
     checker
-      .check({ evidence, world, shadows, outcome, partitions, config })
+      .check({ evidence, world, shadows, projection, outcome, partitions, config, calm })
       .map((problem) => ({ checker: checker.name, problem })),
   );
   return {
@@ -127,7 +156,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
     trace: time.trace,
     problems: [...evidence.noticed, ...problems],
     runs: evidence.starts.size,
-    entries: [...evidence.runs.values()].reduce((sum, entries) => sum + entries.length, 0),
+    entries: evidence.entries,
     events: time.events,
     virtualMs: time.now,
     faults: JSON.stringify(weather),
@@ -148,6 +177,8 @@ function drawConfig(random: Random): PlannerConfig {
     TUTTI_TENANT_ACTIVE_RUNS_MAX: some(0.3, () => 1 + random.below(3))?.value,
     TUTTI_QUEUED_RUNS_MAX: some(0.2, () => 1 + random.below(4))?.value,
     TUTTI_PARK_AFTER_MS: random.pick([50, 300, 2_000, 30_000]),
+    TUTTI_LOG_KEEP_MS: random.pick([100, 1_000, 86_400_000]),
+    TUTTI_LOG_KEEP_BYTES: random.pick([5_000, 50_000, 2 ** 30]),
   });
 }
 

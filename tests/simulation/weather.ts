@@ -64,8 +64,13 @@ export function drawWeather(random: Random, calm = false): Weather {
     leasesStolen: times(5),
     drains: times(2),
     clockJumps: times(3),
-    workers: { slow: often(0.15), failing: often(0.15), busy: often(0.5) },
+    workers: workersOf(random),
   };
+}
+
+function workersOf(random: Random): WorkerWeather {
+  const often = (most: number) => (random.chance(PRESENT) ? random.between(0, most) : 0);
+  return { slow: often(0.15), failing: often(0.15), busy: often(0.5) };
 }
 
 /** The bus's part of the weather. `mayCrash`: whose processes may die at any call. */

@@ -8,6 +8,7 @@ import type { MemoryServer, Random, VirtualProcess } from '@tutti/testkit';
 import { NEEDS_APPROVAL, TOOLS, TOOLSET } from './agents.ts';
 import type { Evidence } from './evidence.ts';
 import { answerOf } from './model.ts';
+import type { Projection } from './projector.ts';
 import type { World } from './world.ts';
 
 export const WORKERS = ['memory', 'retriever', 'tools', 'router'] as const;
@@ -25,6 +26,7 @@ export interface WorkerDeps {
   random: Random;
   evidence: Evidence;
   world: World;
+  projection: Projection;
   weather: WorkerWeather;
   log: Logger;
 }
@@ -67,6 +69,11 @@ class Worker {
             deps.world.remember(`${context.item.tenant}/${body.turn.session}`, body.turn);
             return { stored: true as const };
           }),
+        read: async (body, context) => {
+          await this.#takeTime(context);
+          if (body.op !== 'journal') throw new TuttiError('invalid_request', 'nobody here keeps that');
+          return { op: 'journal', entries: (deps.projection.journals.get(body.run) ?? []).slice(body.after) };
+        },
       },
       retriever: {
         search: (body, context) =>
@@ -145,23 +152,27 @@ class Worker {
     const known = world.ledger.get(`${tenant}/${callId}`);
     if (known?.state === 'outcome')
       return { status: 'done', content: known.content, isError: false, effect: known.effect, replayed: true };
-    const hash = contentHash({ tool: body.tool, arguments: body.arguments });
-    if (!known && body.tool === NEEDS_APPROVAL && body.approval?.argumentsHash !== hash)
+    if (known?.state === 'intent' && (known.by as VirtualProcess).alive && known.by !== this.#process)
+      throw new TuttiError('unavailable', 'another replica works on it', { retryAfterMs: 100 });
+    const lost = known?.state === 'intent' && known.by !== this.#process && effect === 'irreversible';
+    if (!known && body.effects === 'block') return { status: 'denied', reason: 'a fork', policy: 'simulation' };
+    const asks = (!known && (body.tool === NEEDS_APPROVAL || body.effects === 'approve')) || lost;
+    const hash = contentHash({ tool: body.tool, arguments: body.arguments, lost });
+    if (asks && body.approval?.argumentsHash !== hash)
       return {
         status: 'approval_required',
-        reason: 'a person decides',
-        policy: 'simulation',
+        reason: lost ? 'it is not known whether it happened' : 'a person decides',
+        policy: lost ? 'tutti.effect-unknown' : 'simulation',
         arguments: body.arguments,
         argumentsHash: hash,
         effect,
       };
-    if (known?.state === 'intent' && (known.by as VirtualProcess).alive && known.by !== this.#process)
-      throw new TuttiError('unavailable', 'another replica works on it', { retryAfterMs: 100 });
     if (!known) this.#mayFail();
     world.ledger.set(`${tenant}/${callId}`, { state: 'intent', by: this.#process });
     await this.#process.clock.sleep(random.between(0.2, 10));
     world.act(`${tenant}/${callId}`, {
-      key: `${body.tool} ${body.arguments.key}`,
+      // A fork may be given the same answer as the run that it comes from: what it makes of it is its own, and approved.
+      key: `${context.item.run} ${body.tool} ${body.arguments.key}`,
       tool: body.tool,
       run: context.item.run ?? '',
       at: this.#deps.server.time.now,

@@ -2,7 +2,7 @@
  * The server behind memory buses: what it keeps, who listens, and the network between it and its clients, in virtual
  * time. Owns what may go wrong on the way, as the faults say; without faults it behaves as a NATS server does.
  */
-import { BUCKETS, STREAMS, TuttiError } from '@tutti/contracts';
+import { BUCKETS, logStreams, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
 import type { StoredMessage } from '@tutti/runtime';
 import { MemoryBus } from './memory-bus.ts';
 import { type Matcher, MemoryBucketStore, MemoryStream, matcherOf, type StoreOptions } from './memory-store.ts';
@@ -37,6 +37,8 @@ export interface MemoryServerOptions {
   time: VirtualTime;
   faults?: BusFaults;
   payloadBytesMax?: number;
+  /** Streams that the logs of so many partitions are spread over; one for all where it is left out. */
+  logs?: { streams: number; partitions: number };
 }
 
 /** Moments of the network lie on a grid, so that several things arrive at once, as they do on a busy machine. */
@@ -85,11 +87,16 @@ export class MemoryServer {
   readonly #followings = new Set<Following>();
   #down = false;
 
-  constructor({ time, faults = noFaults, payloadBytesMax = PAYLOAD_BYTES_MAX }: MemoryServerOptions) {
+  constructor({ time, faults = noFaults, payloadBytesMax = PAYLOAD_BYTES_MAX, logs }: MemoryServerOptions) {
     this.time = time;
     this.faults = faults;
     this.payloadBytesMax = payloadBytesMax;
-    for (const spec of Object.values(STREAMS)) this.streams.set(spec.name, new MemoryStream(spec));
+    const { log, ...others } = STREAMS;
+    const specs: StreamSpec[] = [
+      ...(logs ? logStreams(logs.streams, logs.partitions) : [log]),
+      ...Object.values(others),
+    ];
+    for (const spec of specs) this.streams.set(spec.name, new MemoryStream(spec));
     for (const name of Object.values(BUCKETS)) this.buckets.set(name, new MemoryBucketStore());
   }
 

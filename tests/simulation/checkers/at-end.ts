@@ -63,4 +63,17 @@ const residue: Checker = {
   },
 };
 
-export const atEnd = [lost, stuck, letters, residue];
+/** Memory has every journal, whole, though the log was purged behind it. */
+const projected: Checker = {
+  name: 'projection',
+  check({ evidence, outcome, projection }) {
+    if (outcome !== 'done') return [];
+    return [...evidence.runs]
+      .filter(([run, entries]) => projection.journals.get(run)?.length !== entries.length)
+      .map(
+        ([run, { length }]) => `memory has ${projection.journals.get(run)?.length} of ${length} entries of run ${run}`,
+      );
+  },
+};
+
+export const atEnd = [lost, stuck, letters, residue, projected];

@@ -1,4 +1,5 @@
 /** Whether the world outside saw each thing at most once, only what the log had asked for, and nothing without its approval. */
+import { isEnd } from '@tutti/contracts';
 import { NEEDS_APPROVAL } from '../agents.ts';
 import type { Checker } from './index.ts';
 
@@ -62,4 +63,24 @@ const claimed: Checker = {
   },
 };
 
-export const effects = [twice, early, unapproved, claimed];
+/** Where nothing is lost or stopped, no worker is asked for a run that has ended. */
+const afterEnd: Checker = {
+  name: 'asked after end',
+  check({ evidence, calm }) {
+    if (!calm) return [];
+    const ended = new Map<string, number>();
+    for (const [run, entries] of evidence.runs) {
+      const { entry, in: seen } = entries.at(-1)!;
+      if (isEnd(entry)) ended.set(run, seen.at);
+    }
+    return evidence.requests
+      .filter(({ at, item }) => at > (ended.get(item.run ?? '') ?? Number.POSITIVE_INFINITY) + ON_THE_WAY_MS)
+      .map(
+        ({ at, verb, item }) =>
+          `${verb} ${item.callId} came ${at - ended.get(item.run!)!} ms after run ${item.run} ended`,
+      );
+  },
+};
+const ON_THE_WAY_MS = 200;
+
+export const effects = [twice, early, unapproved, claimed, afterEnd];

@@ -43,6 +43,7 @@ const onceOnly: Checker = {
     for (const { partition, sequence, batch } of evidence.log) {
       const before = read.get(partition) ?? 0;
       for (const entry of batch.entries) {
+        if (evidence.inPrefix(entry)) continue;
         const key = causeOfEntry(entry);
         const messages = key ? causes.get(key) : undefined;
         if (!messages) continue;
@@ -95,6 +96,7 @@ const hasty: Checker = {
     const told = new Map<string, number>();
     for (const [run, entries] of evidence.runs)
       for (const { entry, in: seen } of entries) {
+        if (evidence.inPrefix(entry)) continue;
         if (entry.type === 'child.started') told.set(`start ${entry.child}`, seen.at);
         if (entry.type.startsWith('run.') && !told.has(`ended ${run}`)) {
           const ends = ['run.completed', 'run.failed', 'run.cancelled'].includes(entry.type);

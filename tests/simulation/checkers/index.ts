@@ -4,6 +4,7 @@
  */
 import type { PlannerConfig } from '../../../services/planner/config.ts';
 import type { Evidence } from '../evidence.ts';
+import type { Projection } from '../projector.ts';
 import type { Shadows } from '../shadow.ts';
 import type { World } from '../world.ts';
 import { atEnd } from './at-end.ts';
@@ -23,10 +24,13 @@ export interface Judged {
   evidence: Evidence;
   world: World;
   shadows: Shadows;
+  projection: Projection;
   /** How the world ended: `done`, or what it ran into. */
   outcome: string;
   partitions: number;
   config: PlannerConfig;
+  /** Nothing went wrong on the way. */
+  calm: boolean;
 }
 
 export interface Checker {

@@ -89,7 +89,8 @@ const admission: Checker = {
         for (const entry of batch.partition) evolvePartition(state, entry);
         for (const entry of batch.entries) {
           const run = entry.type === 'run.started' ? state.runs.get(entry.run) : undefined;
-          if (run && run.start.parent === null) {
+          // A fork goes on where the other run was: it takes its place at once.
+          if (run && run.start.parent === null && !evidence.inPrefix(entry)) {
             const busy = state.tenants.get(run.tenant)?.active ?? 0;
             if (state.activeRoots >= most || busy >= ofTenant)
               problems.push(`run ${run.id} began at ${sequence} beside ${state.activeRoots}, ${busy} of its tenant`);
