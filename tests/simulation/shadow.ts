@@ -2,9 +2,10 @@
  * The state of every partition as its log gives it, kept along with the log as it grows: what any owner's state is
  * compared with, and what a later owner would find.
  */
+
+import { applyBatch } from '../../services/planner/core/replay.ts';
 import { loadState, saveHead, saveRun, saveState } from '../../services/planner/core/save.ts';
 import { emptyState, type PartitionState } from '../../services/planner/core/state.ts';
-import { applyBatch } from '../../services/planner/shell/log-store.ts';
 import type { SeenBatch } from './evidence.ts';
 
 interface Shadow {

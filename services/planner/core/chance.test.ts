@@ -18,11 +18,11 @@ import {
 } from '@tutti/contracts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { applyBatch } from '../shell/log-store.ts';
 import { testBundle, tool } from '../test-support.ts';
 import { agentFor, Decider, type Environment, type Input, neededRuns } from './decide.ts';
 import { preflight } from './preflight.ts';
 import { startParking } from './rebuild.ts';
+import { applyBatch } from './replay.ts';
 import { requestOf } from './requests.ts';
 import { loadState, saveParked, saveState } from './save.ts';
 import { emptyState, isActive, isEnded, type PartitionState, type RunState } from './state.ts';

@@ -16,10 +16,10 @@ import {
 } from '@tutti/contracts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { applyBatch } from '../shell/log-store.ts';
 import { testBundle, tool } from '../test-support.ts';
 import { Decider, type Environment, type Input, NO_ADMISSION_LIMITS } from './decide.ts';
 import { checkPlan } from './plan-rules.ts';
+import { applyBatch } from './replay.ts';
 import { requestOf } from './requests.ts';
 import { loadState, saveState } from './save.ts';
 import { emptyState, isActive, isEnded, type PartitionState } from './state.ts';

@@ -2,9 +2,9 @@
 import { contentHash, type InboundMessage, LogBatch, newRunId, newSessionId } from '@tutti/contracts';
 import { describe, expect, test } from 'vitest';
 import { toBatches } from '../shell/batches.ts';
-import { applyBatch } from '../shell/log-store.ts';
 import { testBundle } from '../test-support.ts';
 import { Decider, type Environment, type Input, NO_ADMISSION_LIMITS } from './decide.ts';
+import { applyBatch } from './replay.ts';
 import { type ActiveRun, emptyState, isActive, isEmpty, isEnded, type PartitionState } from './state.ts';
 
 const bundle = testBundle({ knowledge: [], tools: [] });

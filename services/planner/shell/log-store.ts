@@ -5,8 +5,7 @@
  */
 import { LOG_FORMAT, type LogBatch, type RunEntry, STREAMS, subjects } from '@tutti/contracts';
 import type { Bus, Clock, Logger } from '@tutti/runtime';
-import { evolve } from '../core/evolve.ts';
-import { evolvePartition } from '../core/evolve-partition.ts';
+import { applyBatch } from '../core/replay.ts';
 import { emptyState, type PartitionState } from '../core/state.ts';
 import { NewerFormat, type Opened, type PartitionLog } from '../ports/log.ts';
 import { Checkpoints } from './checkpoints.ts';
@@ -19,14 +18,6 @@ const REPLAYED_KEPT_MAX = 50_000;
 
 /** What the log says does not fit the state that it is applied to. */
 class EvolveError extends Error {}
-
-export function applyBatch(state: PartitionState, batch: LogBatch): void {
-  state.epoch = batch.epoch;
-  state.readUpTo = Math.max(state.readUpTo, batch.readUpTo);
-  for (const entry of batch.partition) evolvePartition(state, entry);
-  for (const entry of batch.entries) evolve(state, entry);
-  for (const key of batch.delivered) state.outbox.delete(key);
-}
 
 export class LogStore implements PartitionLog {
   readonly #bus: Bus;
