@@ -9,9 +9,9 @@ import { project } from '../../services/memory/core/project.ts';
 import type { RunState as Projected } from '../../services/memory/core/run-state.ts';
 import { approvalOf, questionOf, type RunLog, runLog } from '../../services/memory/testing/entries.ts';
 import { evolve } from '../../services/planner/core/evolve.ts';
+import { applyBatch } from '../../services/planner/core/replay.ts';
 import { emptyState, type PartitionState } from '../../services/planner/core/state.ts';
 import { viewOf } from '../../services/planner/core/view.ts';
-import { applyBatch } from '../../services/planner/shell/log-store.ts';
 import type { SeenBatch } from './evidence.ts';
 import { simulate } from './simulate.ts';
 
