@@ -1,19 +1,25 @@
 /** The command line. Each command's work is in a file of its own, loaded when it is used. */
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import type { ChatOptions } from './commands/chat.ts';
 import type { RunsOptions } from './commands/runs.ts';
 
 const url = () =>
   new Option('--url <url>', 'where Tutti is (default: TUTTI_URL, else http://127.0.0.1:$TUTTI_PORT or 8080)');
+/** Throws what commander shows with the option's name. */
+function wholeNumber(text: string): number {
+  if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('It must be a whole number from 1.');
+}
 const EXAMPLES = `
 Examples:
   tutti up                                   start Tutti with the travel example
   tutti chat travel                          talk to it
   tutti run travel "Is Tokyo safe in May?"   one goal
   tutti approvals                            what waits for a human
+  tutti input run_… "the blue one"           answers what a run asks
   tutti apply my-bundle                      another bundle into the running Tutti
 
-Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no Tutti there, 4 waits for an approval, 130 cancelled.`;
+Exit codes: 0 done, 1 failed, 2 wrong usage, 3 no Tutti there, 4 waits for a human, 130 cancelled.`;
 
 /** `exit`: told the exit code of whatever ran. */
 export function createProgram(exit: (code: number) => void): Command {
@@ -50,7 +56,9 @@ function upCommand(program: Command, exit: (code: number) => void): void {
 function conversationCommands(program: Command, exit: (code: number) => void): void {
   program
     .command('chat')
-    .description('talk to an agent; from a pipe: one goal a line, answers to approvals in the lines that follow')
+    .description(
+      'talk to an agent; from a pipe: one goal a line, answers to questions and approvals in the lines that follow',
+    )
     .argument('<agent>', 'name of an agent')
     .option('--session <name>', 'go on with a conversation: a name of your own, or a session id')
     .option('--yes', 'approve whatever asks for approval')
@@ -79,7 +87,7 @@ function conversationCommands(program: Command, exit: (code: number) => void): v
     .addOption(
       new Option('--status <status>').choices(['queued', 'running', 'waiting', 'completed', 'failed', 'cancelled']),
     )
-    .option('--limit <n>', 'how many', '20')
+    .option('--limit <n>', 'how many', wholeNumber, 20)
     .addOption(url())
     .action(async (id: string | undefined, options: RunsOptions) => {
       const { runsCommand } = await import('./commands/runs.ts');
@@ -92,30 +100,38 @@ function journalCommands(program: Command, exit: (code: number) => void): void {
   const run = (command: Command) => command.argument('<run>', 'id of a run').addOption(url());
   run(program.command('input').description('answer what a run asks'))
     .argument('<text>', 'the answer, in quotes')
+    .option('--question <id>', 'which question; the one that is open where it is left out')
     .action(async (id: string, text: string, options) => exit(await (await load()).inputCommand(id, text, options)));
   run(program.command('cancel').description('cancel a run and all below it'))
     .option('--reason <text>', 'why')
     .action(async (id: string, options) => exit(await (await load()).cancelCommand(id, options)));
-  run(program.command('journal').description("a run's whole journal, one entry a line (JSON)"))
+  run(program.command('journal').description("a run's journal, a line an entry"))
+    .option('--jsonl', 'the entries as they are stored, as JSON Lines')
     .option('--children', 'those of the runs below it too')
     .action(async (id: string, options) => exit(await (await load()).journalCommand(id, options)));
   run(program.command('state').description('the state of a run, now or after an entry of its journal'))
-    .option('--version <n>', 'after this entry')
+    .option('--version <n>', 'after this entry', wholeNumber)
     .action(async (id: string, options) => exit(await (await load()).stateCommand(id, options)));
   run(program.command('fork').description('go on otherwise from a version of a run'))
-    .requiredOption('--at <version>', 'behind which entry the fork begins')
+    .requiredOption('--at <version>', 'behind which entry the fork begins', wholeNumber)
     .option('--input <text>', 'another goal')
     .option('--model <name>', 'another model')
     .option('--instructions <file>', 'other instructions')
-    .option('--bundle <hash>', 'another bundle')
-    .option('--block', 'change nothing in the world; otherwise a human is asked')
+    .option('--bundle <dir>', "another bundle: its folder, or a stored one's hash")
+    .addOption(
+      new Option(
+        '--effects <what>',
+        'calls of its own that change something: ask a human (approve), or refuse',
+      ).choices(['approve', 'block']),
+    )
     .action(async (id: string, options) => exit(await (await load()).forkCommand(id, options)));
   program
     .command('preflight')
     .description('what would runs have done under this bundle? exit code 1 when one diverges')
     .argument('<dir>', 'folder of a bundle')
     .addOption(new Option('--scope <scope>', 'which runs').choices(['waiting', 'recent']).default('waiting'))
-    .option('--limit <n>', 'how many', '50')
+    .option('--limit <n>', 'how many', wholeNumber, 50)
+    .option('--run <ids...>', 'these runs instead')
     .addOption(url())
     .action(async (dir: string, options) => exit(await (await load()).preflightCommand(dir, options)));
 }
@@ -135,7 +151,7 @@ function scheduleCommands(program: Command, exit: (code: number) => void): void 
     .argument('<agent>', 'name of an agent')
     .argument('<goal>', 'what it should do, in quotes')
     .option('--cron <expression>', 'five fields, or six with seconds first')
-    .option('--zone <zone>', 'IANA time zone of the expression', 'UTC')
+    .option('--zone <zone>', 'IANA time zone of the expression (UTC)')
     .option('--at <moment>', 'once, at this moment (ISO 8601)')
     .option('--session <name>', 'its runs share this conversation')
     .addOption(new Option('--missed <policy>', 'ticks that were missed').choices(['skip', 'catch_up']))
@@ -160,7 +176,11 @@ function deadLetterCommands(program: Command, exit: (code: number) => void): voi
   const dead = program.command('dead').description('dead letters: what could not be taken in or kept failing');
   dead
     .command('ls', { isDefault: true })
-    .description('what there is')
+    .description('what there is, newest first')
+    .option('--service <name>', 'of this service alone')
+    .option('--run <id>', 'of this run alone')
+    .option('--before <id>', 'older than this one')
+    .option('--limit <n>', 'how many', wholeNumber, 50)
     .addOption(url())
     .action(async (options) => exit(await (await load()).listDead(options)));
   const one = (name: string, description: string) =>

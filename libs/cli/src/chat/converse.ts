@@ -112,8 +112,8 @@ async function answer(
 ): Promise<boolean> {
   const { api, write, lines } = conversation;
   const now = await api.get<{ question: { id: string } | null }>(`/v1/runs/${run}`);
-  // answered elsewhere meanwhile, or another one is open: its own event comes
-  if (now.question?.id !== question.id) return true;
+  // answered elsewhere meanwhile; of several open ones the run shows the oldest alone
+  if (!now.question) return true;
   write(`${yellow('?')} ${safe(question.text)}\n`);
   for (;;) {
     const line = await untilAborted(lines.answer('  Answer > '), signal);

@@ -7,7 +7,8 @@ const DEFAULT_PORT = '8080';
 export interface Api {
   readonly url: string;
   get<T>(path: string): Promise<T>;
-  send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T>;
+  /** `timeoutMs`: for what takes longer than others. */
+  send<T>(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown, timeoutMs?: number): Promise<T>;
   /** The response as it is, for streams. Throws like the others. */
   open(path: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
 }
@@ -33,8 +34,8 @@ export function createApi(url: string | undefined, env: Record<string, string | 
     return response;
   }
 
-  async function json<T>(path: string, init: RequestInit): Promise<T> {
-    const response = await request(path, { ...init, signal: AbortSignal.timeout(REQUEST_TIMEOUT_MS) });
+  async function json<T>(path: string, init: RequestInit, timeoutMs = REQUEST_TIMEOUT_MS): Promise<T> {
+    const response = await request(path, { ...init, signal: AbortSignal.timeout(timeoutMs) });
     const text = await response.text();
     return (text ? JSON.parse(text) : undefined) as T;
   }
@@ -42,11 +43,11 @@ export function createApi(url: string | undefined, env: Record<string, string | 
   return {
     url: base,
     get: (path) => json(path, {}),
-    send: (method, path, body) =>
-      json(path, {
-        method,
-        ...(body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
-      }),
+    send: (method, path, body, timeoutMs) => {
+      const sent =
+        body === undefined ? {} : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } };
+      return json(path, { method, ...sent }, timeoutMs);
+    },
     open: (path, headers, signal) => request(path, { headers, signal }),
   };
 }

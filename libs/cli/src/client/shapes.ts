@@ -40,6 +40,8 @@ export const Run = z.object({
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
   usage: Usage,
   degraded: z.boolean(),
+  waiting_for: z.string().nullish(),
+  question: Question.nullish(),
   created_at: z.string(),
   ended_at: z.string().nullable(),
 });

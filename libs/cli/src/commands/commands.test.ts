@@ -27,6 +27,12 @@ describe('wrong usage', () => {
     [['runs', '--status', 'odd'], 'Allowed choices are'],
     [['status', '--url', 'nonsense'], 'is no URL of a Tutti'],
     [['ingest', 'Bad Name', 'x.md'], 'is no name of a collection'],
+    [['fork', 'run_1'], "required option '--at <version>' not specified"],
+    [['fork', 'run_1', '--at', 'start'], 'must be a whole number from 1'],
+    [['fork', 'run_1', '--at', '3', '--effects', 'do'], 'Allowed choices are approve, block'],
+    [['state', 'run_1', '--version', '-1'], 'must be a whole number from 1'],
+    [['preflight', '.', '--scope', 'all'], 'Allowed choices are waiting, recent'],
+    [['schedules', 'set', 'nightly'], "missing required argument 'agent'"],
   ])('%j', async (args, expected) => {
     const { code, errors } = await tutti(args);
     expect(errors).toContain(expected);

@@ -15,17 +15,29 @@ interface Letter {
   at: string;
   run: string | null;
   reason: string;
+  resent: { at: string; run: string | null } | null;
 }
 
-export async function listDead(options: { url?: string }): Promise<number> {
-  const { data } = await createApi(options.url).get<{ data: Letter[] }>('/v1/dead-letters');
+export interface DeadOptions {
+  url?: string;
+  service?: string;
+  run?: string;
+  before?: string;
+  limit: number;
+}
+
+export async function listDead({ url, service, run, before, limit }: DeadOptions): Promise<number> {
+  const query = new URLSearchParams({ limit: String(limit) });
+  for (const [name, value] of Object.entries({ service, run, before })) if (value) query.set(name, value);
+  const { data, next } = await createApi(url).get<{ data: Letter[]; next: string | null }>(`/v1/dead-letters?${query}`);
   if (data.length === 0) console.log(dim('no dead letters'));
-  else console.log(table(['ID', 'AT', 'SERVICE', 'KIND', 'RUN', 'REASON'], data.map(rowOf)));
+  else console.log(table(['ID', 'AT', 'SERVICE', 'KIND', 'RUN', 'SENT AGAIN', 'REASON'], data.map(rowOf)));
+  if (next) console.log(dim(`there may be more: npx tutti dead ls --before ${next}`));
   return EXIT.ok;
 }
 
-function rowOf({ id, at, service, kind, run, reason }: Letter): string[] {
-  return [id, at, service, kind, run ?? '', oneLine(safe(reason), REASON_CHARS_MAX)];
+function rowOf({ id, at, service, kind, run, reason, resent }: Letter): string[] {
+  return [id, at, service, kind, run ?? '', resent?.run ?? resent?.at ?? '', oneLine(safe(reason), REASON_CHARS_MAX)];
 }
 
 export async function showDead(id: string, options: { url?: string }): Promise<number> {

@@ -1,28 +1,70 @@
 /** Commands about one run's journal: `tutti journal`, `state`, `fork`, `input`, `cancel`, and `tutti preflight`. */
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TuttiError } from '@tutti/contracts';
 import { loadBundle } from '../bundle/load.ts';
 import { oneLine, safe } from '../chat/format.ts';
-import { createApi } from '../client/api.ts';
+import { entryLine, type JournalPage, lateLine } from '../chat/journal-lines.ts';
+import { type Api, createApi } from '../client/api.ts';
 import { EXIT } from '../report.ts';
-import { dim, green, red, yellow } from '../style.ts';
+import { bold, dim, green, yellow } from '../style.ts';
 import { table } from '../table.ts';
 
 const REASON_CHARS_MAX = 100;
+const JOURNAL_PAGE = 500;
+/** A little more than the gateway takes. */
+const PREFLIGHT_TIMEOUT_MS = 150_000;
 const path = (run: string) => `/v1/runs/${encodeURIComponent(run)}`;
 
-/** JSON Lines, as they are stored. */
-export async function journalCommand(run: string, options: { url?: string; children?: boolean }): Promise<number> {
+export interface JournalOptions {
+  url?: string;
+  jsonl?: boolean;
+  children?: boolean;
+}
+
+/** A line an entry for people, or with `jsonl` the entries as they are stored. */
+export async function journalCommand(run: string, options: JournalOptions): Promise<number> {
+  const api = createApi(options.url);
+  if (!options.jsonl) return showJournal(api, run, options.children ?? false);
   const query = `format=jsonl${options.children ? '&children=true' : ''}`;
-  const response = await createApi(options.url).open(`${path(run)}/journal?${query}`, {}, new AbortController().signal);
-  await pipeline(Readable.fromWeb(response.body as never), process.stdout, { end: false });
+  const response = await api.open(`${path(run)}/journal?${query}`, {}, new AbortController().signal);
+  try {
+    await pipeline(Readable.fromWeb(response.body as never), process.stdout, { end: false });
+  } catch (cause) {
+    // Whoever reads us has had enough.
+    if ((cause as NodeJS.ErrnoException).code === 'EPIPE') return EXIT.ok;
+    throw new TuttiError('unavailable', 'the journal broke off: what was printed is not all of it; try again', {
+      cause,
+    });
+  }
   return EXIT.ok;
 }
 
-export async function stateCommand(run: string, options: { url?: string; version?: string }): Promise<number> {
-  const query = options.version ? `?version=${encodeURIComponent(options.version)}` : '';
+async function showJournal(api: Api, run: string, children: boolean): Promise<number> {
+  const below: string[] = [];
+  for (let after = 0; ; ) {
+    const page = await api.get<JournalPage>(`${path(run)}/journal?after=${after}&limit=${JOURNAL_PAGE}`);
+    for (const entry of page.data) {
+      console.log(entryLine(entry));
+      if (entry.type === 'child.started') below.push(entry.child as string);
+    }
+    if (!page.has_more) {
+      for (const late of page.late ?? []) console.log(lateLine(late));
+      break;
+    }
+    after = page.data.at(-1)!.n;
+  }
+  for (const child of children ? below : []) {
+    console.log(`\n${bold(child)}`);
+    await showJournal(api, child, true);
+  }
+  return EXIT.ok;
+}
+
+export async function stateCommand(run: string, options: { url?: string; version?: number }): Promise<number> {
+  const query = options.version === undefined ? '' : `?version=${options.version}`;
   const { version, state } = await createApi(options.url).get<{ version: number; state: unknown }>(
     `${path(run)}/state${query}`,
   );
@@ -32,22 +74,23 @@ export async function stateCommand(run: string, options: { url?: string; version
 
 export interface ForkOptions {
   url?: string;
-  at: string;
+  at: number;
   input?: string;
   model?: string;
   instructions?: string;
   bundle?: string;
-  block?: boolean;
+  effects?: 'approve' | 'block';
 }
 
 export async function forkCommand(run: string, options: ForkOptions): Promise<number> {
+  const { at, input, model, instructions, bundle, effects } = options;
   const body = {
-    version: Number(options.at),
-    ...(options.input ? { input: options.input } : {}),
-    ...(options.model ? { model: options.model } : {}),
-    ...(options.instructions ? { instructions: await textOf(options.instructions) } : {}),
-    ...(options.bundle ? { bundle: options.bundle } : {}),
-    effects: options.block ? 'block' : 'approve',
+    version: at,
+    ...(input === undefined ? {} : { input }),
+    ...(model === undefined ? {} : { model }),
+    ...(instructions === undefined ? {} : { instructions: await textOf(instructions) }),
+    ...(bundle === undefined ? {} : { bundle: existsSync(bundle) ? loadBundle(bundle).bundle : bundle }),
+    ...(effects === undefined ? {} : { effects }),
   };
   const fork = await createApi(options.url).send<{ id: string }>('POST', `${path(run)}/fork`, body);
   console.log(`${green('forked:')} ${fork.id}`);
@@ -63,9 +106,14 @@ async function textOf(file: string): Promise<string> {
   }
 }
 
-export async function inputCommand(run: string, text: string, options: { url?: string }): Promise<number> {
-  await createApi(options.url).send('POST', `${path(run)}/input`, { text });
-  console.log(`${green('answered.')} ${dim(`see what comes of it: npx tutti runs ${run}`)}`);
+export async function inputCommand(
+  run: string,
+  text: string,
+  { url, question }: { url?: string; question?: string },
+): Promise<number> {
+  const body = { text, ...(question === undefined ? {} : { question }) };
+  const { answered } = await createApi(url).send<{ answered: string }>('POST', `${path(run)}/input`, body);
+  console.log(`${green('answered')} ${answered}. ${dim(`see what comes of it: npx tutti runs ${run}`)}`);
   return EXIT.ok;
 }
 
@@ -84,20 +132,36 @@ interface Report {
   reason?: string;
 }
 
+export interface PreflightOptions {
+  url?: string;
+  scope: string;
+  limit: number;
+  run?: string[];
+}
+
+const VERDICTS = { same: 'same', diverges: 'diverging', unreadable: 'unreadable' };
+
 /** Exit code 1 when anything diverges. */
-export async function preflightCommand(
-  dir: string,
-  options: { url?: string; scope: string; limit: string },
-): Promise<number> {
+export async function preflightCommand(dir: string, options: PreflightOptions): Promise<number> {
+  const { url, scope, limit, run } = options;
   const { bundle } = loadBundle(dir);
-  const body = { bundle, scope: options.scope, limit: Number(options.limit) };
-  const { data } = await createApi(options.url).send<{ data: Report[] }>('POST', '/v1/preflight', body);
-  if (data.length === 0) console.log(dim(`no ${options.scope} runs`));
-  else console.log(table(['RUN', 'AGENT', 'STATUS', 'VERDICT', 'WHY'], data.map(rowOf)));
+  const body = { bundle, ...(run ? { runs: run } : { scope, limit }) };
+  const { data } = await createApi(url).send<{ data: Report[] }>('POST', '/v1/preflight', body, PREFLIGHT_TIMEOUT_MS);
+  if (data.length === 0) {
+    console.log(dim(`no ${scope} runs`));
+    return EXIT.ok;
+  }
+  console.log(table(['RUN', 'AGENT', 'STATUS', 'VERDICT', 'WHY'], data.map(rowOf)));
+  const counts = Map.groupBy(data, ({ verdict }) => verdict);
+  const summary = Object.entries(VERDICTS).flatMap(([verdict, word]) => {
+    const count = counts.get(verdict)?.length;
+    return count ? [`${count} ${word}`] : [];
+  });
+  console.log(dim(summary.join(', ')));
   return data.every(({ verdict }) => verdict === 'same') ? EXIT.ok : EXIT.failed;
 }
 
 function rowOf({ run, agent, status, verdict, step, reason }: Report): string[] {
   const why = [step === undefined ? '' : `at step ${step}:`, oneLine(safe(reason ?? ''), REASON_CHARS_MAX)];
-  return [run, agent, status, verdict === 'same' ? 'same' : red(verdict), why.filter(Boolean).join(' ')];
+  return [run, agent, status, verdict, why.filter(Boolean).join(' ')];
 }

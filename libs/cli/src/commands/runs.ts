@@ -16,13 +16,13 @@ export interface RunsOptions {
   url?: string;
   session?: string;
   status?: string;
-  limit: string;
+  limit: number;
 }
 
 export async function runsCommand(id: string | undefined, options: RunsOptions): Promise<number> {
   const api = createApi(options.url);
   if (id) return showRun(api, id);
-  const query = new URLSearchParams({ limit: options.limit });
+  const query = new URLSearchParams({ limit: String(options.limit) });
   if (options.session) query.set('session', options.session);
   if (options.status) query.set('status', options.status);
   const { data } = Listing.parse(await api.get(`/v1/runs?${query}`));
@@ -43,6 +43,10 @@ async function showRun(api: Api, id: string): Promise<number> {
   await showJournal(api, run.id);
   if (run.output) console.log(safe(run.output));
   if (run.error) console.log(red(safe(run.error.message)));
+  if (run.question) {
+    console.log(`${yellow('?')} ${safe(run.question.text)}`);
+    console.log(dim(`    npx tutti input ${run.id} TEXT --question ${run.question.id}`));
+  }
   for (const line of citationLines(run.citations)) console.log(line);
   console.log(dim(`  ${usageText(run.usage)}`));
   return EXIT.ok;

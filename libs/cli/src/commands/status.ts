@@ -41,12 +41,19 @@ async function showContents(api: Api): Promise<void> {
   for (const { name, description } of agents) console.log(`  agent ${bold(name)}  ${dim(description)}`);
   const open = await count(api, '/v1/approvals?status=pending&limit=200');
   if (open) console.log(yellow(`  ${open} waiting for approval: npx tutti approvals`));
+  const asking = await count(api, '/v1/runs?status=waiting&limit=200', (run) => run.waiting_for === 'input');
+  if (asking) console.log(yellow(`  ${asking} waiting for an answer: npx tutti runs --status waiting`));
   const running = await count(api, '/v1/runs?status=running&limit=200');
   if (running) console.log(`  ${running} running`);
 }
 
-async function count(api: Api, path: string): Promise<string> {
-  const { data } = await api.get<{ data: unknown[] }>(path);
-  if (data.length === 0) return '';
-  return data.length >= COUNTED_MAX ? `${COUNTED_MAX} or more` : String(data.length);
+async function count(
+  api: Api,
+  path: string,
+  counts: (one: { waiting_for?: string | null }) => boolean = () => true,
+): Promise<string> {
+  const { data } = await api.get<{ data: { waiting_for?: string | null }[] }>(path);
+  const found = data.filter(counts).length;
+  if (found === 0) return '';
+  return data.length >= COUNTED_MAX ? `${found} or more` : String(found);
 }

@@ -8,7 +8,7 @@ export interface Told {
   body: unknown;
 }
 
-/** Events before and after the approval `apr_1`, where the story has one. */
+/** Events before and after the approval `apr_1` or the question `qst_1`, where the story has one. */
 export interface Story {
   events: [type: string, data: Record<string, unknown>][];
   afterApproval?: [type: string, data: Record<string, unknown>][];
@@ -22,6 +22,8 @@ export interface FakeGateway {
   url: string;
   told: Told[];
   story: Story;
+  /** What is answered to `METHOD /path` (without its query), before anything else: JSON, or text as it is. */
+  answers: Record<string, { status?: number; body: unknown }>;
   close(): Promise<void>;
 }
 
@@ -37,6 +39,7 @@ export const approval = (status = 'pending') => ({
   policy: 'spends-money',
   expiresAt: new Date(Date.now() + 3_600_000).toISOString(),
 });
+export const question = { id: 'qst_1', run: RUN, text: 'Which colour?', expiresAt: new Date().toISOString() };
 export const usage = { modelCalls: 2, toolCalls: 1, inputTokens: 30, outputTokens: 12, costUsd: 0 };
 export const completed = (output: string): [string, Record<string, unknown>] => [
   'run.completed',
@@ -45,7 +48,7 @@ export const completed = (output: string): [string, Record<string, unknown>] => 
 
 export async function startFakeGateway(): Promise<FakeGateway> {
   const told: Told[] = [];
-  const gateway = { story: { events: [completed('Done.')] } as Story };
+  const gateway = { story: { events: [completed('Done.')] } as Story, answers: {} as FakeGateway['answers'] };
   let decision: string | undefined;
   let broken = false;
   const wakers: (() => void)[] = [];
@@ -85,13 +88,17 @@ export async function startFakeGateway(): Promise<FakeGateway> {
     told.push({ method: request.method ?? '', path, body });
     const answer = (status: number, value: unknown) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+    const scripted = gateway.answers[`${request.method} ${path.split('?')[0]}`];
+    if (typeof scripted?.body === 'string') return void response.writeHead(scripted.status ?? 200).end(scripted.body);
+    if (scripted) return answer(scripted.status ?? 200, scripted.body);
+    if (path === `/v1/runs/${RUN}`) return answer(200, { question: decision ? null : question });
     if (path === '/v1/agents')
       return answer(200, { data: [{ name: 'travel', description: 'Trips.', knowledge: ['policy'] }] });
     if (path === '/v1/runs') return answer(202, { id: RUN, session: 'ses_1', status: 'queued' });
     if (path.endsWith('/events')) return events(request, response);
-    if (path.endsWith('/cancel') || path.startsWith('/v1/approvals/apr_1')) {
+    if (/\/(cancel|input)$/.test(path) || path.startsWith('/v1/approvals/apr_1')) {
       if (request.method === 'POST') {
-        decision = path.endsWith('/cancel') ? 'cancel' : body.decision;
+        decision = path.endsWith('/cancel') ? 'cancel' : (body.decision ?? body.text);
         for (const wake of wakers.splice(0)) wake();
       }
       return answer(200, approval(decision ? 'approved' : 'pending'));
