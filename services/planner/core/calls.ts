@@ -28,6 +28,9 @@ export function callsOf(round: Round, run: ActiveRun, calls: ToolCall[]): void {
   }
 }
 
+/** Of an agent's name in a call; longer ones are nobody's. */
+const AGENT_CHARS_MAX = 63;
+
 const startsChild = (call: ToolCall): boolean => call.name === DELEGATE || call.name === HAND_OVER;
 
 function carryOut(round: Round, run: ActiveRun, call: ToolCall, siblings: number): void {
@@ -85,16 +88,21 @@ export function ask(round: Round, run: ActiveRun, text: string, callId: string |
   });
 }
 
-function sleep(round: Round, run: ActiveRun, call: ToolCall): void {
+const SLEEP_USAGE =
+  'Give "seconds" (more than 0) or "until" (an ISO 8601 moment with its offset, as in 2026-01-31T09:00:00+01:00).';
+/** Without its offset a moment would be another one on another machine. */
+const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)$/i;
+
+/** Unix ms; not a number where the call does not say. */
+function wakeTime(call: ToolCall, now: number): number {
   const { seconds, until } = call.arguments;
-  const wakeAt =
-    typeof seconds === 'number' && seconds > 0
-      ? round.now + Math.round(seconds * 1_000)
-      : typeof until === 'string'
-        ? Date.parse(until)
-        : Number.NaN;
-  if (!Number.isFinite(wakeAt))
-    return settle(round, run, call, 'Give "seconds" (more than 0) or "until" (an ISO 8601 moment).', true);
+  if (typeof seconds === 'number' && seconds > 0) return now + Math.round(seconds * 1_000);
+  return typeof until === 'string' && MOMENT.test(until) ? Date.parse(until) : Number.NaN;
+}
+
+function sleep(round: Round, run: ActiveRun, call: ToolCall): void {
+  const wakeAt = wakeTime(call, round.now);
+  if (!Number.isFinite(wakeAt)) return settle(round, run, call, SLEEP_USAGE, true);
   if (wakeAt - round.now > run.limits.sleepMaxMs)
     return settle(
       round,
@@ -113,7 +121,7 @@ function reportProblem(round: Round, run: ActiveRun, call: ToolCall): void {
 }
 
 function delegate(round: Round, run: ActiveRun, call: ToolCall, siblings: number): void {
-  const name = String(call.arguments.agent);
+  const name = textArgument(call, 'agent', AGENT_CHARS_MAX) ?? '';
   const handOver = call.name === HAND_OVER;
   const task = handOver ? run.start.input : textArgument(call, 'task', TASK_CHARS_MAX);
   const helpers = round.agent(run)?.agents ?? [];

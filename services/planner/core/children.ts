@@ -8,7 +8,7 @@ import {
   type RunStart,
 } from '@tutti/contracts';
 import type { Round } from './round.ts';
-import type { ActiveRun, ChildState, Share } from './state.ts';
+import { type ActiveRun, type ChildState, own, type Share } from './state.ts';
 
 /** The child's id is a function of the parent and `key`: a new owner starts the same one. */
 export function startChild(
@@ -67,7 +67,7 @@ export function childWaits(
   run: ActiveRun,
   message: Extract<InboundMessage, { type: 'child_waiting' }>,
 ): void {
-  const child = run.children[message.child];
+  const child = own(run.children, message.child);
   if (!child || (child.waiting?.version ?? 0) >= message.version) return;
   round.emit(run.id, {
     type: 'child.waiting',
@@ -81,7 +81,7 @@ export function childWaits(
 
 /** True when it was this run's child, and has not been told before. */
 export function childEnds(round: Round, run: ActiveRun, outcome: ChildOutcome): boolean {
-  const child = run.children[outcome.child];
+  const child = own(run.children, outcome.child);
   if (!child) return false;
   round.emit(run.id, { type: 'child.ended', task: child.task, outcome });
   return true;

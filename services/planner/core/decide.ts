@@ -13,7 +13,7 @@ import { Round } from './round.ts';
 import { husk } from './save.ts';
 import { removeSchedule, scheduleRunEnded, setSchedule, takeTick } from './schedules.ts';
 import { acceptOnly, admit, interruptedParked, isKnown, takeStart } from './sessions.ts';
-import { isActive, isEnded, type PartitionState } from './state.ts';
+import { isActive, isEnded, own, type PartitionState } from './state.ts';
 import { isOpen, type StepOutcome, takeLate, takeResult } from './steps.ts';
 import { takeDue } from './ticks.ts';
 
@@ -156,7 +156,7 @@ export class Decider extends Round {
       }
       case 'input': {
         const { question, text, by, key } = message;
-        const open = run.questions[question];
+        const open = own(run.questions, question);
         if (!open || this.now >= open.expiresAt) return;
         const told = key === undefined ? {} : { key };
         this.emit(run.id, { type: 'question.answered', question, outcome: 'answered', text, by, ...told });

@@ -93,4 +93,71 @@ describe('helpers', () => {
       content: expect.stringContaining('sleepMaxMs'),
     });
   });
+
+  test.each(['constructor', 'toString', '__proto__', 'hasOwnProperty'])(
+    'an answer to the question "%s" that nobody asked is no answer',
+    (question) => {
+      for (const from of ['log', 'checkpoint'] as const) {
+        const { spec, run } = acting();
+        spec.model(run, null, ['ask_user', { question: 'Which?' }]);
+        spec.takeOver(from).tell(run, { type: 'input', question, text: 'x', by: 'ann' });
+        expect(spec.last.entries).toEqual([]);
+      }
+    },
+  );
+
+  test.each(['constructor', '__proto__'])('word of a child "%s" that is not there means nothing', (child) => {
+    const { spec, run } = acting();
+    spec.model(run, null, ['delegate', { agent: 'b', task: 'x' }]);
+    const usage = { modelCalls: 1, toolCalls: 1, inputTokens: 5, outputTokens: 5, costUsd: 0.01 };
+    const outcome = { child, callId: 'x', status: 'completed', output: '', actions: [], passages: [], usage };
+    spec.tell(run, { type: 'child_ended', outcome });
+    spec.tell(run, { type: 'child_waiting', child, version: 1_000, approvals: [] });
+    spec.take({ kind: 'result', run, callId: child, outcome: { ok: true, body: {} } });
+    expect(spec.last.entries).toEqual([]);
+  });
+
+  test('arguments of any shape are told to the model, and break nothing', () => {
+    const { spec, run } = acting();
+    const hostile = JSON.parse('{"toString": 1, "valueOf": 2, "__proto__": 3}');
+    for (const given of [hostile, null, 7, [], { constructor: 1 }, 'x'.repeat(100_000)]) {
+      const fields = ['agent', 'task', 'reason', 'question', 'seconds', 'until'];
+      const all = Object.fromEntries(fields.map((field) => [field, given]));
+      spec.model(run, null, ['delegate', all], ['hand_over', all], ['ask_user', all], ['sleep', all]);
+      const refused = spec.entries(run, 'call.settled').slice(-3);
+      expect(refused.every(({ action }) => action.isError)).toBe(true);
+      for (const id of Object.keys(spec.active(run).sleeping)) expect(id).toBeDefined();
+      if (spec.kinds(run).length === 0) spec.pass(86_400_000);
+    }
+  });
+
+  test.each([
+    ['2026-01-31T09:00:00+01:00', Date.UTC(2026, 0, 31, 8)],
+    ['2026-01-31T09:00Z', Date.UTC(2026, 0, 31, 9)],
+    // Whose nine o'clock? Another machine would sleep until another moment.
+    ['2026-01-31T09:00:00', undefined],
+    ['2026-01-31', undefined],
+    ['31 January 2026 09:00', undefined],
+    ['1', undefined],
+    ['2026-99-99T99:99Z', undefined],
+  ])('sleep until %s', (until, wakesAt) => {
+    const { spec, run } = acting();
+    spec.now = Date.UTC(2026, 0, 30);
+    spec.model(run, null, ['sleep', { until }]);
+    expect(spec.entries(run, 'sleep.started').map((entry) => entry.until)).toEqual(wakesAt ? [wakesAt] : []);
+    if (!wakesAt) expect(spec.active(run).actions.at(-1)).toMatchObject({ isError: true });
+  });
+
+  test('sleep ends once, though it survives an owner and is written out; what is over already ends at once', () => {
+    const { spec, run } = acting();
+    spec.model(run, null, ['sleep', { seconds: 60 }], ['sleep', { until: new Date(0).toISOString() }]);
+    expect(spec.pass(0).entries.map(({ type }) => type)).toEqual(['sleep.ended']);
+    spec.takeOver('checkpoint');
+    spec.park(run);
+    expect(spec.status(run)).toBe('parked');
+    spec.takeOver('log');
+    expect(spec.pass(59_999).wanted).toEqual([]);
+    expect(spec.pass(1).entries.map(({ type }) => type)).toEqual(['sleep.ended', 'step.requested']);
+    expect(spec.pass(60_000).entries).toEqual([]);
+  });
 });

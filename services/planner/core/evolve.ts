@@ -16,6 +16,7 @@ import {
   isActive,
   isEmpty,
   type OpenStep,
+  own,
   type PartitionState,
   type QueuedRun,
   type RunState,
@@ -134,7 +135,7 @@ function apply(state: PartitionState, run: ActiveRun, entry: ActiveEntry): void 
     case 'child.started':
       return childStarted(state, run, entry);
     case 'child.waiting': {
-      const child = run.children[entry.child];
+      const child = own(run.children, entry.child);
       if (!child) return;
       const { version, approvals, questions = [], sleepsUntil = null } = entry;
       child.waiting = { version, approvals, questions, sleepsUntil };
@@ -153,7 +154,7 @@ function apply(state: PartitionState, run: ActiveRun, entry: ActiveEntry): void 
 export const REPORT_PROBLEM = 'report_problem';
 
 function openStep(run: ActiveRun, callId: string): OpenStep {
-  const step = run.open[callId];
+  const step = own(run.open, callId);
   if (!step) throw new Error(`run ${run.id} has no open call ${callId}`);
   return step;
 }
@@ -275,7 +276,7 @@ function planned(run: ActiveRun, entry: Entry<'plan.made'>): void {
 }
 
 function answered(state: PartitionState, run: ActiveRun, entry: Entry<'question.answered'>): void {
-  const question = run.questions[entry.question];
+  const question = own(run.questions, entry.question);
   if (!question) throw new Error(`run ${run.id} has no open question ${entry.question}`);
   delete run.questions[entry.question];
   state.due.remove(run.id, 'question', question.id);
@@ -371,7 +372,7 @@ function shareOf(limits: Entry<'child.started'>['start']['limits']): Share {
 
 function childEnded(state: PartitionState, run: ActiveRun, entry: Entry<'child.ended'>): void {
   const { outcome } = entry;
-  const child = run.children[outcome.child];
+  const child = own(run.children, outcome.child);
   if (!child) return;
   delete run.children[child.id];
   addUsage(run, outcome);

@@ -349,6 +349,11 @@ export function record<T>(): Record<string, T> {
   return Object.create(null);
 }
 
+/** What stands under a key that came from outside: `constructor` is in no record. */
+export function own<T>(record: Record<string, T>, key: string): T | undefined {
+  return Object.hasOwn(record, key) ? record[key] : undefined;
+}
+
 /** Whether a record has no own keys, without making a list of them. */
 export function isEmpty(record: object): boolean {
   for (const _key in record) return false;

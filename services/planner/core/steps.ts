@@ -8,7 +8,7 @@ import { limitReached } from './limits.ts';
 import { planned } from './plans.ts';
 import { toolsOf } from './requests.ts';
 import type { Round } from './round.ts';
-import { type ActiveRun, isActive, lateKey, type OpenStep } from './state.ts';
+import { type ActiveRun, isActive, lateKey, type OpenStep, own } from './state.ts';
 
 type Result<V extends keyof typeof VERBS> = z.output<(typeof VERBS)[V]['result']>;
 export type StepOutcome = { ok: true; body: unknown } | { ok: false; error: ErrorInfo };
@@ -205,5 +205,5 @@ const LATE_CHARS_MAX = 4_000;
 
 export function isOpen(round: Round, run: string, callId: string): ActiveRun | undefined {
   const known = round.run(run);
-  return known && isActive(known) && known.open[callId] ? known : undefined;
+  return known && isActive(known) && own(known.open, callId) ? known : undefined;
 }
