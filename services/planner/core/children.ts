@@ -42,6 +42,7 @@ export function childStart(
     principal: start.principal,
     limits: {
       ...start.limits,
+      depthMax: run.limits.depthMax,
       modelCallsMax: share.modelCalls,
       toolCallsMax: share.toolCalls,
       tokensMax: share.tokens,
@@ -83,6 +84,8 @@ export function childWaits(
 export function childEnds(round: Round, run: ActiveRun, outcome: ChildOutcome): boolean {
   const child = own(run.children, outcome.child);
   if (!child) return false;
-  round.emit(run.id, { type: 'child.ended', task: child.task, outcome });
+  // Only an answer that becomes the run's own is read with what it cites.
+  const passages = child.kind === 'hand_over' ? outcome.passages : [];
+  round.emit(run.id, { type: 'child.ended', task: child.task, outcome: { ...outcome, passages } });
   return true;
 }

@@ -1,6 +1,7 @@
 /** Calls that the engine carries out itself: helpers, questions, sleeps. */
 import { describe, expect, test } from 'vitest';
 import { Spec } from './test-kit/spec.ts';
+import { viewOf } from './view.ts';
 
 describe('helpers', () => {
   const acting = () => {
@@ -159,5 +160,47 @@ describe('helpers', () => {
     expect(spec.pass(59_999).wanted).toEqual([]);
     expect(spec.pass(1).entries.map(({ type }) => type)).toEqual(['sleep.ended', 'step.requested']);
     expect(spec.pass(60_000).entries).toEqual([]);
+  });
+
+  test('whoever is handed the goal cites its own passages', () => {
+    const spec = new Spec({ a: { agents: ['b'], knowledge: ['notes'] }, b: { knowledge: ['notes'] } });
+    const run = spec.start('a');
+    const passage = (id: string) => ({ id, document: id, title: id, text: `what ${id} says` });
+    const gatherWith = (which: string, ...found: string[]) => {
+      const search = spec.open(which).find(({ step }) => step.kind === 'search')!;
+      spec.result(which, search.callId, { passages: found.map(passage) });
+      spec.gather(which);
+    };
+    gatherWith(run, 'mine');
+    spec.model(run, null, ['hand_over', { agent: 'b', reason: 'knows better' }]);
+    const [child] = spec.children(run);
+    spec.mail();
+    gatherWith(child!, 'first', 'second');
+    spec.model(child!, 'It is so [2].');
+    spec.mail();
+    spec.remember(run);
+    expect(spec.end(run)).toMatchObject({ output: 'It is so [2].', citations: [{ n: 2, document: 'second' }] });
+  });
+
+  test('a question that a helper asks shows at the top, and its answer reaches the helper', () => {
+    const { spec, run } = acting();
+    spec.bundle.agents.b!.tools = ['ask_user'];
+    spec.model(run, null, ['delegate', { agent: 'b', task: 'x' }]);
+    const [child] = spec.children(run);
+    spec
+      .mail()
+      .gather(child!)
+      .model(child!, null, ['ask_user', { question: 'Which?' }]);
+    spec.mail();
+    expect(viewOf(spec.active(run))).toMatchObject({
+      status: 'waiting',
+      waitingFor: 'input',
+      question: { text: 'Which?' },
+    });
+    const { question } = viewOf(spec.active(run));
+    expect(question).toMatchObject({ run, waitingRun: child });
+    spec.tell(question!.waitingRun, { type: 'input', question: question!.id, text: 'that one', by: 'ann' });
+    spec.mail();
+    expect(viewOf(spec.active(run))).toMatchObject({ status: 'running', waitingFor: null, question: null });
   });
 });

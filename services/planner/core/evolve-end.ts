@@ -1,5 +1,5 @@
 /** How runs end: what they leave to their parent, their session, their schedule, and to the state. */
-import type { RunEntry } from '@tutti/contracts';
+import type { Passage, RunEntry } from '@tutti/contracts';
 import { boundActions } from './bound-actions.ts';
 import type { Entry } from './evolve.ts';
 import { post } from './evolve-letters.ts';
@@ -138,7 +138,7 @@ function tellEnd(state: PartitionState, run: RunState, ended: EndedRun, at: numb
           status: ended.status,
           output: ended.output ?? '',
           actions: isActive(run) ? boundActions(run.actions) : [],
-          passages: [],
+          passages: isActive(run) ? cited(run, ended) : [],
           usage: ended.usage,
           ...(ended.error ? { error: ended.error } : {}),
           ...surprise,
@@ -154,6 +154,11 @@ function tellEnd(state: PartitionState, run: RunState, ended: EndedRun, at: numb
       message: { v: 1, tenant: run.tenant, session: id, run: id, at, type: 'schedule_run_ended', ended: run.id },
     });
   }
+}
+
+/** The passages up to the last that the answer cites: its marks [n] count from the first. */
+function cited(run: ActiveRun, { citations }: EndedRun): Passage[] {
+  return run.passages.slice(0, Math.max(0, ...citations.map(({ n }) => n)));
 }
 
 export function addBounded(set: Set<string>, value: string, max: number): void {

@@ -271,8 +271,8 @@ function planned(run: ActiveRun, entry: Entry<'plan.made'>): void {
   // Where nobody can be asked, the question is the answer.
   if (entry.plan.question && run.start.onQuestion === 'end') run.answer = entry.plan.question;
   run.tasks = entry.plan.tasks.map((task) => ({ id: task.id, status: 'pending' }));
-  // A plan that is not the first and has nothing to do: what was done has to be enough.
-  if (run.tasks.length > 0 || run.earlier.length > 0) run.phase = 'tasks';
+  // A plan that is not the first and has nothing to do: what was done has to be enough. One that asks is no plan yet.
+  if (run.tasks.length > 0 || (run.earlier.length > 0 && !entry.plan.question)) run.phase = 'tasks';
 }
 
 function answered(state: PartitionState, run: ActiveRun, entry: Entry<'question.answered'>): void {
@@ -378,8 +378,11 @@ function childEnded(state: PartitionState, run: ActiveRun, entry: Entry<'child.e
   addUsage(run, outcome);
   const text = outcomeText(outcome);
   if (child.kind === 'task') taskEnded(run, child.task, outcome);
-  else if (child.kind === 'hand_over' && outcome.status === 'completed') run.answer = outcome.output;
-  else run.actions.push(callAction(run, child.callId, text, outcome.status !== 'completed'));
+  else if (child.kind === 'hand_over' && outcome.status === 'completed') {
+    run.answer = outcome.output;
+    // What its marks [n] stand for.
+    run.passages = outcome.passages;
+  } else run.actions.push(callAction(run, child.callId, text, outcome.status !== 'completed'));
   if (child.waiting) tellParent(state, run, entry.at);
 }
 

@@ -48,4 +48,19 @@ describe('limits', () => {
     const run = spec.start('a', { limits: { modelCallsMax: 3, tokensMax: 1_000 } });
     expect(spec.active(run).limits).toMatchObject({ modelCallsMax: 3, tokensMax: 100 });
   });
+
+  test('depthMax holds for all below the run that a user started', () => {
+    const spec = new Spec({ a: { agents: ['b'], limits: { depthMax: 1 } }, b: { agents: ['c'] }, c: {} });
+    const run = spec.start('a');
+    spec.gather(run).model(run, null, ['delegate', { agent: 'b', task: 'x' }]);
+    const [child] = spec.children(run);
+    spec
+      .mail()
+      .gather(child!)
+      .model(child!, null, ['delegate', { agent: 'c', task: 'y' }]);
+    expect(spec.active(child!).actions.at(-1)).toMatchObject({
+      isError: true,
+      content: 'Not done: the run reached depthMax (1).',
+    });
+  });
 });

@@ -126,4 +126,42 @@ describe('plan', () => {
     spec.pass(1_000);
     expect(spec.end(run)).toMatchObject({ status: 'failed', error: { code: 'timeout' } });
   });
+
+  test('a question of another plan is answered before the goal is planned on, not instead of it', () => {
+    const { spec, run } = planned([{ id: 'a' }]);
+    spec.childEnds(run, spec.children(run)[0]!, { surprise: 'the hotel is closed' });
+    spec.plan(run, [], 'Another hotel, or none?');
+    expect(spec.active(run).status).toBe('waiting');
+    const { id } = spec.entries(run, 'question.asked')[0]!.question;
+    spec.tell(run, { type: 'input', question: id, text: 'The Ritz', by: 'ann' });
+    expect(spec.story).toEqual(['question.answered answered', 'ask plan']);
+    spec.plan(run, [{ id: 'b' }]);
+    expect(spec.story).toEqual(['got plan', 'plan.made b', 'child.started b']);
+    // The last plan that it may make: what is left is for a model with the tools in its hands.
+    spec.childEnds(run, spec.children(run)[0]!);
+    expect(spec.story).toEqual(['child.ended completed', 'ask answer']);
+  });
+
+  test('a question of the last plan is answered, then acted upon', () => {
+    const { spec, run } = planned([{ id: 'a' }], { plansMax: 2 });
+    spec.childEnds(run, spec.children(run)[0]!, { surprise: 'the hotel is closed' });
+    spec.plan(run, [], 'Another hotel, or none?');
+    const { id } = spec.entries(run, 'question.asked')[0]!.question;
+    spec.tell(run, { type: 'input', question: id, text: 'The Ritz', by: 'ann' });
+    expect(spec.story).toEqual(['question.answered answered', 'ask act']);
+  });
+
+  test.each([0, 1])('where nobody can be asked, the question of plan %i is the answer', (before) => {
+    const spec = new Spec({ a: { strategy: 'plan' } });
+    const run = spec.start('a', { onQuestion: 'end' });
+    spec.gather(run);
+    if (before > 0) {
+      spec.plan(run, [{ id: 'a' }]);
+      spec.childEnds(run, spec.children(run)[0]!, { surprise: 'the hotel is closed' });
+    }
+    spec.plan(run, [], 'Which hotel?');
+    expect(spec.story).toEqual(['got plan', 'plan.made question', 'ask remember']);
+    spec.remember(run);
+    expect(spec.end(run)).toMatchObject({ status: 'completed', output: 'Which hotel?' });
+  });
 });
