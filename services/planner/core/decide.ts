@@ -10,7 +10,7 @@ import { cancel, end } from './ends.ts';
 import { takeFork } from './fork.ts';
 import { isIdle } from './rebuild.ts';
 import { Round } from './round.ts';
-import { husk } from './save.ts';
+import { husk, isStateOf } from './save.ts';
 import { removeSchedule, scheduleRunEnded, setSchedule, takeTick } from './schedules.ts';
 import { acceptOnly, admit, interruptedParked, isKnown, takeStart } from './sessions.ts';
 import { isActive, isEnded, own, type PartitionState } from './state.ts';
@@ -109,11 +109,11 @@ export class Decider extends Round {
     }
   }
 
-  /** `snapshot` null: its state is gone. Its journal is not: the run ends where people can see it. */
+  /** A snapshot that is not what was written out: its state is gone. Its journal is not: the run ends where people can see it. */
   #unparked(id: string, snapshot: unknown): void {
     const parked = this.state.parked.get(id);
     if (!parked) return;
-    const lost = snapshot === null || snapshot === undefined;
+    const lost = !isStateOf(parked, snapshot);
     this.emitPartition({ type: 'run.unparked', at: this.now, run: id, snapshot: lost ? husk(parked) : snapshot });
     if (!lost) return;
     const error = new TuttiError('internal', 'the state of this waiting run was lost; its journal says what it did');

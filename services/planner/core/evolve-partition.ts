@@ -6,6 +6,7 @@ import { countPlace, dueOf, holdsPlace, indexParked, isIdle } from './rebuild.ts
 import { loadParked } from './save.ts';
 import {
   isActive,
+  isEmpty,
   lateKey,
   openQuestions,
   type ParkedRun,
@@ -66,6 +67,9 @@ function park(state: PartitionState, entry: Of<'run.parked'>): void {
     question: openQuestions(run)[0] ?? null,
     due: dueOf(run).filter((due): due is ParkedRun['due'][number] => due[0] !== 'retry' && due[0] !== 'park'),
     approvals: run.approvals.filter((approval) => approval.status === 'pending').map((approval) => approval.id),
+    ...(run.toolset === null ? {} : { toolset: run.toolset }),
+    ...(isEmpty(run.children) ? {} : { children: Object.values(run.children).map(({ id, session }) => [id, session]) }),
+    ...(run.start.schedule ? { schedule: run.start.schedule } : {}),
   };
   if (holdsPlace(run)) countPlace(state, run.tenant, -1);
   forgetDue(state, run);
@@ -83,10 +87,14 @@ function unpark(state: PartitionState, entry: Of<'run.unparked'>): void {
   else state.parkedIn.delete(parked.sequence);
   if (parked.status === 'running' && !parked.parent) countPlace(state, parked.tenant, -1);
   for (const [kind, id] of parked.due) state.due.remove(parked.id, kind, id);
+  for (const approval of parked.approvals) state.approvals.delete(approval);
   const run = loadParked(entry.snapshot);
   state.runs.set(run.id, run);
   if (!isActive(run)) return;
-  for (const [kind, id, at] of dueOf(run)) state.due.set(run.id, kind, id, at);
+  for (const [kind, id, at] of dueOf(run)) {
+    state.due.set(run.id, kind, id, at);
+    if (kind === 'approval') state.approvals.set(id, run.id);
+  }
   if (holdsPlace(run)) countPlace(state, run.tenant, 1);
   if (isIdle(run) && state.parkAfterMs !== Number.POSITIVE_INFINITY)
     state.due.set(run.id, 'park', '', entry.at + state.parkAfterMs);

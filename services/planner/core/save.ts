@@ -9,6 +9,7 @@ import { rebuild } from './rebuild.ts';
 import {
   type ActiveRun,
   activeRun,
+  type ChildState,
   emptyState,
   type Letter,
   type ParkedRun,
@@ -94,9 +95,9 @@ export function loadState(json: string): PartitionState {
   return loader.done();
 }
 
-/** What stands for a parked run whose state was lost: enough to end it. */
+/** What stands for a parked run whose state was lost: enough to end it, and to tell all whom its end concerns. */
 export function husk(parked: ParkedRun): { v: number; run: ActiveRun } {
-  const { id, tenant, session, version, status, bundle, parent } = parked;
+  const { id, tenant, session, version, status, bundle, parent, schedule } = parked;
   const start: RunStart = {
     agent: '',
     input: '',
@@ -109,9 +110,23 @@ export function husk(parked: ParkedRun): { v: number; run: ActiveRun } {
     parent,
     brief: null,
     live: false,
+    ...(schedule ? { schedule } : {}),
   };
   const head = { id, tenant, session, version, start, limits: RunLimits.parse({}), acceptedAt: 0, interrupted: [] };
-  return { v: STATE_VERSION, run: activeRun(head, { status, startedAt: 0, strategy: 'direct' }) };
+  const run = activeRun(head, { status, startedAt: 0, strategy: 'direct' });
+  for (const [child, of] of parked.children ?? []) run.children[child] = lostChild(child, of);
+  return { v: STATE_VERSION, run };
+}
+
+function lostChild(id: string, session: string): ChildState {
+  const share = { modelCalls: 0, toolCalls: 0, tokens: 0, costUsd: 0 };
+  return { id, session, callId: '', kind: 'call', task: '', agent: '', share, waiting: null };
+}
+
+/** Whether this is the state that was written out. */
+export function isStateOf(parked: ParkedRun, snapshot: unknown): boolean {
+  const found = (snapshot as { run?: { id?: unknown; version?: unknown } | null } | null | undefined)?.run;
+  return found?.id === parked.id && found.version === parked.version;
 }
 
 /** A parked run's state, with the version of its shape. */

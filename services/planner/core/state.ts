@@ -181,6 +181,11 @@ export interface ParkedRun {
   /** What wakes it, as [kind, id, Unix ms]. */
   due: [kind: 'wall' | 'approval' | 'question' | 'sleep', id: string, at: number][];
   approvals: string[];
+  // Only where there is something to say.
+  toolset?: string;
+  /** Child runs that have not ended, with their sessions. */
+  children?: [id: string, session: string][];
+  schedule?: RunStart['schedule'];
 }
 
 /** A message to another run, or to a person: kept until the bus has stored it. */

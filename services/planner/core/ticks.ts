@@ -56,7 +56,7 @@ function actOnRun(round: Round, run: ActiveRun, { kind, id }: Due): void {
       round.emit(run.id, { type: 'sleep.ended', callId: id });
       return advance(round, run);
     case 'park':
-      if (isIdle(run)) round.toPark.push(run.id);
+      if (isIdle(run)) parkSoon(round, run);
       return;
     case 'schedule':
       return;
@@ -64,6 +64,14 @@ function actOnRun(round: Round, run: ActiveRun, { kind, id }: Due): void {
       kind satisfies never;
   }
 }
+
+/** Written out it is out of the heap; where that came to nothing it is tried again, not too often. */
+function parkSoon(round: Round, run: ActiveRun): void {
+  const { due, parkAfterMs } = round.state;
+  round.toPark.push(run.id);
+  due.set(run.id, 'park', '', round.now + PARK_AGAIN * parkAfterMs);
+}
+const PARK_AGAIN = 10;
 
 function expireQuestion(round: Round, run: ActiveRun, id: string): void {
   const question = run.questions[id];
