@@ -60,6 +60,7 @@ export function makePlan(situation: Situation): Plan {
       id,
       goal: taskGoal(situation, group).slice(0, GOAL_LENGTH_MAX),
       tools: [...new Set(group.map((step) => step.tool.name))],
+      agent: null,
       dependsOn: [...dependsOn],
     };
   });

@@ -9,6 +9,7 @@ import {
   type JsonSchema,
   type Passage,
   Plan,
+  planJsonSchema,
   type ToolCall,
   type ToolDefinition,
 } from '@tutti/contracts';
@@ -148,7 +149,7 @@ export class Session {
       this.request(messages, {
         tools: definitions,
         toolChoice: 'none',
-        responseFormat: { type: 'json_schema', name: 'plan', schema: {} },
+        responseFormat: { type: 'json_schema', name: 'plan', schema: planJsonSchema },
       }),
     );
     const plan = Plan.parse(JSON.parse(planned.message.content ?? ''));
