@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Fleet, LEASE_MS, type Role } from './fleet.ts';
 import { journalOf, judge, type Verdict } from './judge.ts';
 import { type Started, startLoad } from './load.ts';
-import { crashBundle, startOutside } from './outside.ts';
+import { crashBundle, type Outside, startOutside } from './outside.ts';
 
 export interface CrashOptions {
   kills: number;
@@ -29,7 +29,7 @@ interface Fault {
 
 const FAULTS: readonly Fault[] = [
   { name: 'SIGKILL planner', weight: 4, role: 'planner', how: 'kill' },
-  { name: 'SIGKILL tools', weight: 3, role: 'tools', how: 'kill' },
+  { name: 'SIGKILL tools', weight: 4, role: 'tools', how: 'kill' },
   { name: 'SIGKILL router', weight: 2, role: 'router', how: 'kill' },
   { name: 'SIGKILL memory', weight: 2, role: 'memory', how: 'kill' },
   { name: 'SIGKILL retriever', weight: 1, role: 'retriever', how: 'kill' },
@@ -47,12 +47,15 @@ const TOGETHER = 0.25;
 const TOGETHER_GAP_MS = [20, 300] as const;
 /** A cluster that lost a node needs time to be whole again, or a second kill takes its quorum. */
 const CLUSTER_GAP_MS = [4_000, 7_000] as const;
+/** What hits tools waits so long for a call to be under way: between an effect and its outcome is where it hurts. */
+const AIM_MS = 4_000;
 const DOWN_MS = [100, 800] as const;
 
 export interface CrashReport {
   runs: number;
   completed: number;
   seconds: number;
+  saved: Outside['saved'];
   verdict: Verdict;
   /** By kind of fault: how often, and how long until a run that was started after it had ended, ms. */
   faults: { name: string; count: number; p50Ms: number; maxMs: number }[];
@@ -88,7 +91,7 @@ export async function crashTest(options: CrashOptions): Promise<CrashReport> {
     // Load and kills each have their own dice, so that one does not change what the other throws.
     const load = startLoad({ url: fleet.url, atOnce: options.atOnce, chance: random(options.seed + 1) });
     await sleep(2_000);
-    const done = await faults(fleet, load.runs, { ...options, log }, random(options.seed + 2));
+    const done = await faults(fleet, outside, load.runs, { ...options, log }, random(options.seed + 2));
     log('no more kills; waiting for what is under way');
     await load.finish(options.finishMs);
     const seconds = (Date.now() - startedAt) / 1_000;
@@ -112,6 +115,7 @@ export async function crashTest(options: CrashOptions): Promise<CrashReport> {
       runs: load.runs.length,
       completed,
       seconds,
+      saved: outside.saved,
       verdict,
       faults: recoveries(done, load.runs),
       slowest: slowest(load.runs).map((run) => aboutSlow(run, startedAt)),
@@ -139,7 +143,13 @@ interface Done {
   at: number;
 }
 
-async function faults(fleet: Fleet, runs: Started[], options: CrashOptions, chance: () => number): Promise<Done[]> {
+async function faults(
+  fleet: Fleet,
+  outside: Outside,
+  runs: Started[],
+  options: CrashOptions,
+  chance: () => number,
+): Promise<Done[]> {
   const between = ([least, most]: readonly [number, number]) => least + chance() * (most - least);
   const possible = FAULTS.filter(({ how }) => !options.cluster || how !== 'cut');
   const done: Done[] = [];
@@ -148,6 +158,7 @@ async function faults(fleet: Fleet, runs: Started[], options: CrashOptions, chan
   const order = shuffled(possible, chance);
   for (let i = 0; i < options.kills; i++) {
     const fault = order[i] ?? pick(possible, chance);
+    if (fault.role === 'tools') await outside.effectUnderWay(AIM_MS);
     done.push({ name: fault.name, at: Date.now() });
     const ended = runs.filter(({ endedAt }) => endedAt !== undefined).length;
     options.log(

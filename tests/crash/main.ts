@@ -33,6 +33,10 @@ if (report.folder) console.log(`what is left of it: ${report.folder}`);
 for (const line of report.slowest) console.log(`slow: ${line}`);
 console.log(`\n${table(report)}\n`);
 console.log(`${report.runs} runs, ${report.completed} completed, the others cancelled; ${report.seconds.toFixed(0)} s`);
+const { repeatsByKey, foundByProbe, notFoundByProbe } = report.saved;
+console.log(
+  `seen by the shop: ${repeatsByKey} repeats under a known key, probes ${foundByProbe} found and ${notFoundByProbe} not`,
+);
 if (values.json) console.log(JSON.stringify(report));
 console.log(summary(report));
 process.exit(isClean(report) ? 0 : 1);

@@ -7,39 +7,51 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Bundle } from '@tutti/contracts';
 
-/** So long an effect takes, so that kills come between asking and answering. */
-const EFFECT_MS_MAX = 40;
+/** So long an effect takes before it happens, and its answer after, so that kills come between asking and answering. */
+const EFFECT_MS_MAX = 200;
 
 export interface Outside {
   shopUrl: string;
   modelUrl: string;
   /** Times that something was really done, by what was to be done. */
   effects: Map<string, number>;
+  /** What would have been done twice without keys and probes: if that stays 0, the kills came at harmless moments. */
+  saved: { repeatsByKey: number; foundByProbe: number; notFoundByProbe: number };
+  /** Resolves when something is being done for Tutti right now, or after `limitMs`. */
+  effectUnderWay(limitMs: number): Promise<void>;
   close(): void;
 }
 
 export async function startOutside(chance: () => number): Promise<Outside> {
   const effects = new Map<string, number>();
+  const saved = { repeatsByKey: 0, foundByProbe: 0, notFoundByProbe: 0 };
+  let underWay = 0;
   const byKey = new Set<string>();
   const orders = new Map<string, { number: number; done: string }>();
   const shop = await serve(async (request, body, response) => {
     const url = new URL(request.url ?? '/', 'http://shop');
     const key = String(request.headers['idempotency-key'] ?? '');
-    await sleep(chance() * EFFECT_MS_MAX);
     if (url.pathname === '/look') return json(response, { found: url.searchParams.get('what') });
-    if (url.pathname === '/orders')
-      return json(response, { order: orders.get(url.searchParams.get('key') ?? '') ?? null });
+    if (url.pathname === '/orders') {
+      const order = orders.get(url.searchParams.get('key') ?? '') ?? null;
+      saved[order ? 'foundByProbe' : 'notFoundByProbe']++;
+      return json(response, { order });
+    }
     const { what } = JSON.parse(body) as { what: string };
+    underWay++;
+    await sleep(chance() * EFFECT_MS_MAX);
     const count = () => effects.set(what, (effects.get(what) ?? 0) + 1);
     if (url.pathname === '/reserve') {
       // A remote that honours its idempotency key: the same key again is the same reservation.
-      if (!byKey.has(key)) count();
+      if (byKey.has(key)) saved.repeatsByKey++;
+      else count();
       byKey.add(key);
     } else {
       count();
       orders.set(key, { number: orders.size + 1, done: what });
     }
     await sleep(chance() * EFFECT_MS_MAX);
+    underWay--;
     json(response, { done: what });
   });
   const model = await serve(async (_request, body, response) => answer(JSON.parse(body), response));
@@ -47,6 +59,11 @@ export async function startOutside(chance: () => number): Promise<Outside> {
     shopUrl: shop.url,
     modelUrl: `${model.url}/v1`,
     effects,
+    saved,
+    async effectUnderWay(limitMs) {
+      const end = Date.now() + limitMs;
+      while (underWay === 0 && Date.now() < end) await sleep(5);
+    },
     close() {
       shop.close();
       model.close();
