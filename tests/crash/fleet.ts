@@ -142,20 +142,9 @@ export class Fleet {
             routes.map((port) => `nats://127.0.0.1:${port}`).join(','),
           ]
         : [];
-      const config = this.#options.fsync ? ['-c', this.#fsyncConfig(store, i)] : [];
-      const args = [
-        ...config,
-        '-a',
-        '127.0.0.1',
-        '-p',
-        String(ports[i]),
-        '-n',
-        `n${i + 1}`,
-        '-js',
-        '-sd',
-        store,
-        ...cluster,
-      ];
+      // A store directory on the command line and a configuration of JetStream do not go together.
+      const storage = this.#options.fsync ? ['-c', this.#fsyncConfig(store, i)] : ['-js', '-sd', store];
+      const args = [...storage, '-a', '127.0.0.1', '-p', String(ports[i]), '-n', `n${i + 1}`, ...cluster];
       this.#add(`nats-${i + 1}`, 'nats', [path, ...args], { ...process.env });
     }
     await until('the bus', () => Promise.all(ports.map(reachable)), 30_000);
