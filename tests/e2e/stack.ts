@@ -16,9 +16,13 @@ export interface Stack {
   url: string;
   nats: TestNats;
   flightsUrl: string;
-  /** SIGKILL. */
-  kill(service: ServiceName): Promise<void>;
+  /** SIGKILL. `name`: of a process that was started beside the service's first. */
+  kill(name: string): Promise<void>;
+  /** SIGTERM, and its end awaited. */
+  drain(name: string): Promise<void>;
   start(service: ServiceName): Promise<void>;
+  /** Another process of a service, resolved when it is ready; `execArgv`: what Node is told before the service's file. */
+  startBeside(service: ServiceName, name: string, execArgv?: string[]): Promise<void>;
   ready(): Promise<void>;
   logs(service: string): string;
   stop(): Promise<void>;
@@ -83,9 +87,18 @@ export async function startStack(extra: Record<string, string> = {}): Promise<St
     url,
     nats,
     flightsUrl,
-    kill: (service) => end(service, 'SIGKILL'),
+    kill: (name) => end(name, 'SIGKILL'),
+    drain: (name) => end(name, 'SIGTERM'),
     async start(service) {
       launch(service, [`services/${service}/main.ts`], { TUTTI_HEALTH_PORT: String(health[service]) });
+    },
+    async startBeside(service, name, execArgv = []) {
+      const healthPort = String(await freePort());
+      const child = launch(name, [...execArgv, `services/${service}/main.ts`], { TUTTI_HEALTH_PORT: healthPort });
+      await until(`${name} to be ready`, () => {
+        if (child.exitCode !== null) throw new Error(`it ended: ${stack.logs(name).slice(-2_000)}`);
+        return ok(`http://127.0.0.1:${healthPort}/readyz`);
+      });
     },
     async ready() {
       for (const service of SERVICES) {

@@ -9,13 +9,24 @@ export interface LeaseSeen {
   holder: string | null;
 }
 
+/** What a planner says of itself with every sign of life. */
+export interface Sign {
+  /** The newest log format that it reads. */
+  format: number;
+  /** Partitions that it found a later format in. */
+  beyond: number[];
+}
+
+/** `sign` null: the planner has gone. */
+export type LeaseChange =
+  | { kind: 'lease'; partition: number; seen: LeaseSeen }
+  | { kind: 'planner'; planner: string; revision: number; sign: Sign | null };
+
 export interface Leases {
-  /** Told of every lease and every planner, at first all that are there (then `ready` resolves). `partition` null: `planner` has given a sign of life, or has gone (`seen.holder` null). */
-  watch(
-    handler: (change: { partition: number | null; planner: string; seen: LeaseSeen }) => void,
-  ): Promise<{ ready: Promise<void>; stop(): void }>;
+  /** Told of every lease and every planner, at first all that are there (then `ready` resolves). */
+  watch(handler: (change: LeaseChange) => void): Promise<{ ready: Promise<void>; stop(): void }>;
   /** Says that this planner is there. */
-  announce(planner: string): Promise<void>;
+  announce(planner: string, sign: Sign): Promise<void>;
   /** Forgets a planner; with `revision` only if it has given no sign since. */
   withdraw(planner: string, revision?: number): Promise<void>;
   /** Takes a lease that nobody holds, or whose holder has not moved it from `revision`. Rejects with BusConflict when somebody was faster. */

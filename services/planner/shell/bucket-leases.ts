@@ -1,7 +1,8 @@
 /** Leases in a key-value bucket: one key a partition, one a planner. */
 import { BUCKETS } from '@tutti/contracts';
 import type { Bucket, Bus } from '@tutti/runtime';
-import type { LeaseSeen, Leases } from '../ports/lease.ts';
+import { z } from 'zod';
+import type { LeaseChange, LeaseSeen, Leases, Sign } from '../ports/lease.ts';
 
 const text = new TextDecoder();
 const bytes = new TextEncoder();
@@ -18,16 +19,22 @@ class BucketLeases implements Leases {
     this.#bucket = bucket;
   }
 
-  watch(handler: Parameters<Leases['watch']>[0]) {
+  watch(handler: (change: LeaseChange) => void) {
     return this.#bucket.watch((key, entry) => {
-      const seen: LeaseSeen = { revision: entry?.revision ?? 0, holder: entry ? text.decode(entry.value) : null };
-      if (key.startsWith(PLANNER_PREFIX)) handler({ partition: null, planner: key.slice(PLANNER_PREFIX.length), seen });
+      const revision = entry?.revision ?? 0;
+      const value = entry ? text.decode(entry.value) : null;
+      if (key.startsWith(PLANNER_PREFIX))
+        handler({ kind: 'planner', planner: key.slice(PLANNER_PREFIX.length), revision, sign: readSign(value) });
       else if (key.startsWith(PARTITION_PREFIX))
-        handler({ partition: Number(key.slice(PARTITION_PREFIX.length)), planner: seen.holder ?? '', seen });
+        handler({
+          kind: 'lease',
+          partition: Number(key.slice(PARTITION_PREFIX.length)),
+          seen: { revision, holder: value },
+        });
     });
   }
-  async announce(planner: string): Promise<void> {
-    await this.#bucket.put(`${PLANNER_PREFIX}${planner}`, bytes.encode('here'));
+  async announce(planner: string, sign: Sign): Promise<void> {
+    await this.#bucket.put(`${PLANNER_PREFIX}${planner}`, bytes.encode(JSON.stringify(sign)));
   }
   withdraw(planner: string, revision?: number): Promise<void> {
     return this.#bucket.delete(`${PLANNER_PREFIX}${planner}`, revision);
@@ -46,5 +53,17 @@ class BucketLeases implements Leases {
   async look(partition: number): Promise<LeaseSeen | null> {
     const entry = await this.#bucket.get(`${PARTITION_PREFIX}${partition}`);
     return entry && { revision: entry.revision, holder: text.decode(entry.value) };
+  }
+}
+
+const SignSchema = z.object({ format: z.number(), beyond: z.array(z.number()) });
+
+/** A planner that says it in another way is one of before there were formats, or of much later: all it is known to be is there. */
+function readSign(value: string | null): Sign | null {
+  if (value === null) return null;
+  try {
+    return SignSchema.parse(JSON.parse(value));
+  } catch {
+    return { format: 0, beyond: [] };
   }
 }

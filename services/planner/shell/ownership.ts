@@ -3,10 +3,12 @@
  * are hints: the log's compare-and-set is what keeps a stalled owner out. A lease counts as expired when its revision
  * has not moved for the lease time on this process's monotonic clock, so no two clocks are ever compared.
  */
+import { LOG_FORMAT } from '@tutti/contracts';
 import { BusConflict, type ServiceContext } from '@tutti/runtime';
 import { PLANNER_LIMITS, type PlannerConfig } from '../config.ts';
+import { spread } from '../core/spread.ts';
 import type { Dispatch } from '../ports/dispatch.ts';
-import type { LeaseSeen, Leases } from '../ports/lease.ts';
+import type { LeaseSeen, Leases, Sign } from '../ports/lease.ts';
 import { NewerFormat, type PartitionLog } from '../ports/log.ts';
 import { NewerMessage } from './intake.ts';
 import { type OwnerOptions, PartitionOwner } from './owner.ts';
@@ -15,6 +17,12 @@ import { Suspects } from './suspects.ts';
 
 interface Seen extends LeaseSeen {
   /** Monotonic time of this process at which it last moved. */
+  at: number;
+}
+interface PlannerSeen {
+  revision: number;
+  /** null: it has gone. */
+  sign: Sign | null;
   at: number;
 }
 
@@ -49,13 +57,13 @@ export class Ownership {
   readonly #partitions: number;
   readonly #metrics: PlannerMetrics;
   readonly #leaseSeen = new Map<number, Seen>();
-  readonly #plannerSeen = new Map<string, Seen>();
+  readonly #plannerSeen = new Map<string, PlannerSeen>();
   readonly #owned = new Map<number, Held>();
   /** Owners of ours that have not let go yet: until then nobody here opens their partition again, for both would send the same calls. */
   readonly #closing = new Map<number, Promise<void>>();
   /** Kept over reopening and even over losing a partition: poison stays poison. */
   readonly #suspects = new Map<number, Suspects>();
-  /** Partitions that this version cannot read, and until when they are left alone. */
+  /** Partitions that this version cannot read, and until when they are left alone even if nobody holds them. */
   readonly #beyond = new Map<number, number>();
   #watch: { stop(): void } | undefined;
   #status: { stop(): void } | undefined;
@@ -82,12 +90,17 @@ export class Ownership {
   }
 
   async start(): Promise<void> {
-    const watch = await this.#leases.watch(({ partition, planner, seen }) => {
-      const known = { ...seen, at: this.#now };
-      if (partition === null) return void this.#plannerSeen.set(planner, known);
-      this.#leaseSeen.set(partition, known);
+    const watch = await this.#leases.watch((change) => {
+      if (change.kind === 'planner') {
+        const { planner, revision, sign } = change;
+        this.#plannerSeen.set(planner, { revision, sign, at: this.#now });
+        // What it held is for the others now.
+        if (sign === null) this.#wake();
+        return;
+      }
+      this.#leaseSeen.set(change.partition, { ...change.seen, at: this.#now });
       // A lease given back is taken up at once.
-      if (seen.holder === null) this.#wake();
+      if (change.seen.holder === null) this.#wake();
     });
     this.#watch = watch;
     await watch.ready;
@@ -132,51 +145,61 @@ export class Ownership {
   }
 
   async #round(): Promise<void> {
-    await this.#leases.announce(this.#context.instance);
+    this.#lookBeyond();
+    await this.#leases.announce(this.#context.instance, { format: LOG_FORMAT, beyond: [...this.#beyond.keys()] });
     await Promise.all([...this.#owned.keys()].map((partition) => this.#renew(partition)));
-    const share = Math.ceil(this.#partitions / this.#planners());
-    const tooMany = [...this.#owned.keys()].sort((a, b) => b - a).slice(0, Math.max(0, this.#owned.size - share));
-    // Not waited for: the other leases have to be renewed meanwhile.
-    for (const partition of tooMany) void this.#giveBack(partition).catch(() => {});
     await this.#forgetPlanners();
-    const free = this.#free();
-    await Promise.all(
-      free.slice(0, Math.max(0, share - this.#owned.size)).map((partition) => this.#acquire(partition)),
-    );
+    const { take, give } = spread({
+      me: this.#context.instance,
+      partitions: this.#partitions,
+      planners: this.#planners(),
+      holders: this.#holders(),
+      closing: new Set(this.#closing.keys()),
+    });
+    // Not waited for: the other leases have to be renewed meanwhile.
+    for (const partition of give) void this.#giveBack(partition).catch(() => {});
+    await Promise.all(take.map((partition) => this.#acquire(partition)));
+  }
+
+  /** What nobody holds is tried again after a while: its last owner may have left it in a state that can be read. */
+  #lookBeyond(): void {
+    for (const [partition, until] of this.#beyond)
+      if (until <= this.#now && !this.#heldElsewhere(partition)) this.#beyond.delete(partition);
   }
 
   /** Planners that were killed leave their sign behind. */
   async #forgetPlanners(): Promise<void> {
     const goneMs = this.#context.config.TUTTI_LEASE_MS * GONE_AFTER_LEASES;
     for (const [planner, seen] of this.#plannerSeen) {
-      if (seen.holder === null || this.#now - seen.at < goneMs) continue;
+      if (seen.sign === null || this.#now - seen.at < goneMs) continue;
       await this.#leases.withdraw(planner, seen.revision).catch(() => {});
     }
   }
 
   /** Planners that gave a sign of life within the lease time, this one included. */
-  #planners(): number {
-    let count = 1;
+  #planners(): Map<string, { format: number; beyond: ReadonlySet<number> }> {
+    const planners = new Map<string, { format: number; beyond: ReadonlySet<number> }>();
     for (const [planner, seen] of this.#plannerSeen)
-      if (planner !== this.#context.instance && seen.holder !== null && this.#fresh(seen)) count++;
-    return count;
+      if (seen.sign !== null && this.#fresh(seen))
+        planners.set(planner, { format: seen.sign.format, beyond: new Set(seen.sign.beyond) });
+    planners.set(this.#context.instance, { format: LOG_FORMAT, beyond: new Set(this.#beyond.keys()) });
+    return planners;
   }
 
-  #fresh(seen: Seen): boolean {
+  #fresh(seen: { at: number }): boolean {
     return this.#now - seen.at < this.#context.config.TUTTI_LEASE_MS;
   }
   #heldElsewhere(partition: number): boolean {
     const seen = this.#leaseSeen.get(partition);
     return seen !== undefined && seen.holder !== null && seen.holder !== this.#context.instance && this.#fresh(seen);
   }
-  #free(): number[] {
-    const free: number[] = [];
+  #holders(): Map<number, string> {
+    const holders = new Map<number, string>();
     for (let partition = 0; partition < this.#partitions; partition++) {
-      const beyond = (this.#beyond.get(partition) ?? 0) > this.#now;
-      const ours = this.#owned.has(partition) || this.#closing.has(partition);
-      if (!beyond && !ours && !this.#heldElsewhere(partition)) free.push(partition);
+      if (this.#owned.has(partition)) holders.set(partition, this.#context.instance);
+      else if (this.#heldElsewhere(partition)) holders.set(partition, this.#leaseSeen.get(partition)!.holder!);
     }
-    return free;
+    return holders;
   }
 
   async #renew(partition: number): Promise<void> {
@@ -313,8 +336,9 @@ export class Ownership {
     this.#stopped = true;
     this.#timer?.stop();
     await this.#busy;
-    await Promise.all([...this.#owned.keys()].map((partition) => this.#giveBack(partition)));
+    // First, so that nobody leaves it a share.
     await this.#leases.withdraw(this.#context.instance).catch(() => {});
+    await Promise.all([...this.#owned.keys()].map((partition) => this.#giveBack(partition)));
     this.#watch?.stop();
     this.#status?.stop();
   }
