@@ -30,6 +30,11 @@ export function askApproval(
   round.emit(run.id, { type: 'approval.requested', approval });
 }
 
+export function isOver(run: ActiveRun, id: string, now: number): boolean {
+  const approval = run.approvals.find((candidate) => candidate.id === id);
+  return approval !== undefined && now >= approval.expiresAt;
+}
+
 /** The first decision counts; one that comes after the approval expired is no decision. */
 export function decideApproval(
   round: Round,

@@ -4,7 +4,7 @@
  */
 import { type Bundle, type InboundMessage, TuttiError } from '@tutti/contracts';
 import { advance } from './advance.ts';
-import { decideApproval } from './approvals.ts';
+import { decideApproval, isOver } from './approvals.ts';
 import { childEnds, childWaits } from './children.ts';
 import { cancel, end } from './ends.ts';
 import { takeFork } from './fork.ts';
@@ -163,7 +163,8 @@ export class Decider extends Round {
         return advance(this, run);
       }
       case 'timer':
-        // Rung by the bus for an older planner: the clock has the last word.
+        // Rung by the bus for an older planner: the clock here has the last word.
+        if (!isOver(run, message.timer.approval, this.now)) return;
         decideApproval(this, run, message.timer.approval, 'expired', 'system');
         return advance(this, run);
       case 'child_waiting':

@@ -27,7 +27,6 @@ import { limitsFrom1 } from './upcast.ts';
 export type Entry<T extends RunEntry['type']> = Extract<RunEntry, { type: T }>;
 
 export function evolve(state: PartitionState, entry: RunEntry): void {
-  if (entry.at > state.at) state.at = entry.at;
   if (entry.type === 'run.accepted') return accept(state, entry);
   const run = state.runs.get(entry.run);
   if (!run) throw new Error(`the log has ${entry.type} of run ${entry.run}, which the state does not know`);
@@ -35,6 +34,7 @@ export function evolve(state: PartitionState, entry: RunEntry): void {
     throw new Error(`run ${run.id} is at version ${run.version}, but the log goes on with ${entry.n}`);
   state.beforeChange?.(run);
   run.version = entry.n;
+  passTo(state, run, entry.at);
   if (entry.type === 'run.started') return started(state, queued(run), entry);
   if (entry.type === 'run.cancelling') return cancelling(state, run, entry);
   if (entry.type === 'run.completed' || entry.type === 'run.failed' || entry.type === 'run.cancelled')
@@ -42,6 +42,11 @@ export function evolve(state: PartitionState, entry: RunEntry): void {
   if (!isActive(run)) throw new Error(`the log has ${entry.type} of run ${run.id}, which is ${run.status}`);
   apply(state, run, entry);
   trackWaiting(state, run, entry.at);
+}
+
+/** Time goes on. What a fork repeats happened by the clock of another partition. */
+function passTo(state: PartitionState, run: RunState, at: number): void {
+  if (at > state.at && !inPrefix(run)) state.at = at;
 }
 
 function queued(run: RunState): QueuedRun {
@@ -62,6 +67,7 @@ function accept(state: PartitionState, entry: Entry<'run.accepted'>): void {
     interrupted: entry.interrupted ?? [],
   };
   state.runs.set(run.id, run);
+  passTo(state, run, entry.at);
   const session = sessionOf(state, run);
   session.queue.push(run.id);
   tenantOf(state, run.tenant).queued++;
@@ -296,8 +302,11 @@ function approvalRequested(state: PartitionState, run: ActiveRun, entry: Entry<'
   run.held[approval.callId] = closeStep(state, run, approval.callId);
   // A copy: the decision is written into it, and must not be into the entry.
   run.approvals.push({ ...approval });
-  state.approvals.set(approval.id, run.id);
-  if (!inPrefix(run)) state.due.set(run.id, 'approval', approval.id, approval.expiresAt);
+  // Those of a prefix are the original's: the fork asks for itself.
+  if (!inPrefix(run)) {
+    state.approvals.set(approval.id, run.id);
+    state.due.set(run.id, 'approval', approval.id, approval.expiresAt);
+  }
   tellParent(state, run, entry.at);
 }
 
@@ -308,7 +317,7 @@ function decided(state: PartitionState, run: ActiveRun, entry: Entry<'approval.d
   approval.decidedAt = entry.at;
   approval.decidedBy = entry.by;
   if (entry.reason !== undefined) approval.decisionReason = entry.reason;
-  state.approvals.delete(approval.id);
+  if (!inPrefix(run)) state.approvals.delete(approval.id);
   state.due.remove(run.id, 'approval', approval.id);
   const step = run.held[approval.callId];
   delete run.held[approval.callId];
@@ -446,7 +455,6 @@ function forked(state: PartitionState, run: ActiveRun, entry: Entry<'run.forked'
     step.notBefore = 0;
     delete step.grant;
   }
-  for (const approval of run.approvals) state.approvals.delete(approval.id);
   run.approvals = [];
   run.questions = {};
   for (const [kind, id, at] of dueOf(run)) state.due.set(run.id, kind, id, at);
