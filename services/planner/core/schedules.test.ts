@@ -5,8 +5,8 @@ import { Spec } from './test-kit/spec.ts';
 
 describe('a schedule', () => {
   const MINUTE = 60_000;
-  const set = (more: Partial<Schedule> = {}) => {
-    const spec = new Spec({ a: { strategy: 'direct', tools: [] } });
+  const set = (more: Partial<Schedule> = {}, checked = true) => {
+    const spec = new Spec({ a: { strategy: 'direct', tools: [] } }, { checked });
     const id = scheduleIdFor('default', 'nightly');
     const schedule: Schedule = {
       id,
@@ -80,7 +80,7 @@ describe('a schedule', () => {
     const skip = set();
     expect(skip.tick(5 * MINUTE + 30_000)).toMatchObject({ run: null, reason: expect.stringContaining('late') });
     expect(skip.known().nextAt).toBeGreaterThan(skip.spec.now);
-    const makeUp = set({ missed: 'catch_up', overlap: 'parallel' });
+    const makeUp = set({ missed: 'catch_up', overlap: 'parallel' }, false);
     const dueAt = makeUp.known().nextAt!;
     makeUp.spec.now = dueAt + 1_000 * MINUTE;
     let made = 0;
@@ -117,5 +117,124 @@ describe('a schedule', () => {
     const world = set({ timing: { type: 'once', at: 1_005_000 } });
     expect(world.tick()).toMatchObject({ nextAt: null });
     expect(world.spec.state.due.size).toBe(0);
+  });
+
+  const again = ({ spec, id, known }: ReturnType<typeof set>, more: Partial<Schedule> = {}) =>
+    spec.inbound({
+      v: 1,
+      type: 'schedule_set',
+      tenant: 'default',
+      session: id,
+      run: id,
+      at: spec.now,
+      schedule: { ...known().schedule, ...more },
+    });
+
+  test('of one moment that has ticked does not tick again when it is set again', () => {
+    const world = set({ timing: { type: 'once', at: 1_005_000 } });
+    world.tick();
+    ended(world);
+    again(world, { input: 'other words' });
+    expect(world.known()).toMatchObject({ nextAt: null, schedule: { input: 'other words' } });
+    expect(world.spec.pass(MINUTE).ticks).toEqual([]);
+    // Another moment is another tick.
+    again(world, { timing: { type: 'once', at: world.spec.now + 5_000 } });
+    expect(world.tick()).toMatchObject({ reason: 'on time', run: expect.stringMatching(/^run_/) });
+    ended(world);
+    // And what it becomes is not held up by a run that has long ended.
+    again(world, { timing: { type: 'cron', cron: '* * * * *', timeZone: 'UTC' } });
+    expect(world.tick()).toMatchObject({ run: expect.stringMatching(/^run_/) });
+  });
+
+  test('makes up for no more ticks than the limit, however late still counts as on time', () => {
+    for (const missed of ['skip', 'catch_up'] as const) {
+      const world = set({ missed, overlap: 'parallel', graceMs: 365 * 86_400_000 }, false);
+      world.spec.now = world.known().nextAt! + 1_000 * MINUTE;
+      let made = 0;
+      for (let i = 0; i < 1_000; i++) {
+        const { ticks } = world.spec.take({ kind: 'tick' });
+        if (ticks.length === 0) break;
+        world.spec.take({ kind: 'tick_of_schedule', ...ticks[0]!, bundle: 'b' });
+        made++;
+      }
+      expect(made).toBe(LIMITS.scheduleCatchUpMax + 1);
+      expect(world.known().nextAt).toBeGreaterThan(world.spec.now);
+    }
+  });
+
+  test('that was changed or removed while its tick was on its way does not tick', () => {
+    for (const change of [{ paused: true }, { timing: { type: 'once' as const, at: 9_000_000 } }, null]) {
+      const world = set();
+      const dueAt = world.known().nextAt!;
+      world.spec.now = dueAt;
+      const [tick] = world.spec.take({ kind: 'tick' }).ticks;
+      if (change) again(world, change);
+      else
+        world.spec.inbound({
+          v: 1,
+          type: 'schedule_remove',
+          tenant: 'default',
+          session: world.id,
+          run: world.id,
+          at: 1,
+        });
+      expect(world.spec.take({ kind: 'tick_of_schedule', ...tick!, bundle: 'b' }).partitionEntries).toEqual([]);
+    }
+  });
+
+  test('whose other words change while its tick is on its way ticks once, with the new words', () => {
+    const world = set();
+    world.spec.now = world.known().nextAt!;
+    const [tick] = world.spec.take({ kind: 'tick' }).ticks;
+    again(world, { input: 'other words' });
+    const [second] = world.spec.take({ kind: 'tick' }).ticks;
+    expect(second).toEqual(tick);
+    world.spec.take(
+      { kind: 'tick_of_schedule', ...tick!, bundle: 'b' },
+      { kind: 'tick_of_schedule', ...tick!, bundle: 'b' },
+    );
+    expect(world.spec.last.partitionEntries).toMatchObject([
+      { run: expect.any(String), start: { input: 'other words' } },
+    ]);
+  });
+
+  test('starts the same run for the same tick, whoever owns the partition', () => {
+    const worlds = [set(), set()];
+    worlds[1]!.spec.takeOver('checkpoint');
+    const runs = worlds.map((world) => world.tick());
+    expect(runs[0]).toEqual(runs[1]);
+    expect(runs[0]).toMatchObject({ run: expect.stringMatching(/^run_/) });
+  });
+
+  test('passes over a tick when its tenant has no bundle, and tells why', () => {
+    const world = set();
+    world.spec.now = world.known().nextAt!;
+    const [tick] = world.spec.take({ kind: 'tick' }).ticks;
+    world.spec.take({ kind: 'tick_of_schedule', ...tick!, bundle: null });
+    expect(world.spec.last.partitionEntries).toMatchObject([{ run: null, reason: 'the tenant has no bundle' }]);
+    expect(world.known().running).toBeNull();
+  });
+
+  test('goes on after each way in which its run can end', () => {
+    for (const [agent, settle] of [
+      ['a', (spec: Spec, run: string) => spec.tell(run, { type: 'cancel', by: 'ann', reason: '' })],
+      ['a', (spec: Spec, run: string) => spec.gather(run).fail(run, 'internal', false)],
+      ['nobody', () => undefined],
+    ] as const) {
+      const world = set({ agent });
+      const ticked = world.tick() as { run: string };
+      world.spec.mail();
+      settle(world.spec, ticked.run);
+      world.spec.mail();
+      expect(world.known().running).toBeNull();
+      expect(world.tick()).toMatchObject({ run: expect.stringMatching(/^run_/) });
+    }
+  });
+
+  test('of one conversation waits its turn in it', () => {
+    const world = set({ session: 'daily', overlap: 'parallel' });
+    const runs = [world.tick(), world.tick()].map((ticked) => (ticked as { run: string }).run);
+    world.spec.mail();
+    expect(runs.map((run) => world.spec.status(run))).toEqual(['running', 'queued']);
   });
 });

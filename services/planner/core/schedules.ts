@@ -18,13 +18,14 @@ export function setSchedule(round: Round, message: Extract<InboundMessage, { typ
   // The tick that was about to come stays as it is when only other things change.
   const same =
     known && JSON.stringify(known.schedule.timing) === JSON.stringify(schedule.timing) && known.nextAt !== null;
-  const nextAt = schedule.paused ? null : same ? known.nextAt : firstTick(round, schedule);
+  const nextAt = schedule.paused ? null : same ? known.nextAt : firstTick(round, schedule, known);
   round.emitPartition({ type: 'schedule.set', at: round.now, tenant, schedule, nextAt });
 }
 
-function firstTick(round: Round, { timing }: Schedule): number | null {
-  // A moment that has just passed while the message was on its way is still meant.
-  return timing.type === 'once' ? timing.at : round.env.nextTick(timing, round.now);
+function firstTick(round: Round, { timing }: Schedule, known: ScheduleState | undefined): number | null {
+  if (timing.type === 'cron') return round.env.nextTick(timing, round.now);
+  // A moment that has just passed while the message was on its way is still meant; one that has ticked is not.
+  return known?.lastAt === timing.at ? null : timing.at;
 }
 
 function countOf(round: Round, tenant: string): number {
@@ -99,12 +100,12 @@ function startOf(schedule: Schedule, run: string, session: string, bundle: strin
   };
 }
 
-/** The tick after this one. Those that were missed are made up for one by one, up to a limit, or left out. */
+/** The tick after this one. Those that have passed are taken one by one, up to a limit, or left out when they were missed. */
 function following(round: Round, known: ScheduleState, dueAt: number, missed: boolean): number | null {
   const { timing, missed: policy } = known.schedule;
   if (timing.type === 'once') return null;
-  const makeUp = missed && policy === 'catch_up' && known.caughtUp < LIMITS.scheduleCatchUpMax;
   const next = round.env.nextTick(timing, dueAt);
-  if (!missed || makeUp || next === null || next > round.now) return next;
-  return round.env.nextTick(timing, round.now);
+  if (next === null || next > round.now) return next;
+  const oneByOne = (!missed || policy === 'catch_up') && known.caughtUp < LIMITS.scheduleCatchUpMax;
+  return oneByOne ? next : round.env.nextTick(timing, round.now);
 }
