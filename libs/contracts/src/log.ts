@@ -296,7 +296,14 @@ export const LOG_FORMAT = 2;
 /** An entry of the partition as a whole. */
 export const PartitionEntry = z.discriminatedUnion('type', [
   /** Tool definitions, stored once and named by hash from then on. */
-  z.object({ type: z.literal('toolset.learned'), at: z.number(), hash: z.string(), tools: z.array(ToolDefinition) }),
+  z.object({
+    type: z.literal('toolset.learned'),
+    at: z.number(),
+    hash: z.string(),
+    tools: z.array(ToolDefinition),
+    /** Hashes of older ones that no run uses any more: they are forgotten. */
+    dropped: z.array(z.string()).optional(),
+  }),
   /** A run was cancelled before its start arrived: it must not begin when the start comes. */
   z.object({ type: z.literal('run.barred'), at: z.number(), run: z.string() }),
   /** A waiting run was written out: its state is in TUTTI_PARKED at `sequence`, and only an index entry stays. */

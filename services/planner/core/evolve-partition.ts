@@ -21,6 +21,7 @@ export function evolvePartition(state: PartitionState, entry: PartitionEntry): v
   if (entry.at > state.at) state.at = entry.at;
   switch (entry.type) {
     case 'toolset.learned':
+      for (const unused of entry.dropped ?? []) state.toolsets.delete(unused);
       state.toolsets.set(entry.hash, entry.tools);
       return;
     case 'run.barred':

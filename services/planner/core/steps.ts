@@ -8,7 +8,7 @@ import { limitReached } from './limits.ts';
 import { planned } from './plans.ts';
 import { toolsOf } from './requests.ts';
 import type { Round } from './round.ts';
-import { type ActiveRun, isActive, lateKey, type OpenStep, own } from './state.ts';
+import { type ActiveRun, isActive, lateKey, type OpenStep, own, type PartitionState, STATE_LIMITS } from './state.ts';
 
 type Result<V extends keyof typeof VERBS> = z.output<(typeof VERBS)[V]['result']>;
 export type StepOutcome = { ok: true; body: unknown } | { ok: false; error: ErrorInfo };
@@ -73,13 +73,26 @@ function described(round: Round, run: ActiveRun, callId: string, result: Result<
       );
       return stepFailed(round, run, callId, error.toInfo());
     }
-    round.emitPartition({ type: 'toolset.learned', at: round.now, hash: result.hash, tools: result.tools });
+    const { hash, tools } = result;
+    const dropped = unusedToolsets(round.state);
+    const known = dropped.length > 0 ? { dropped } : {};
+    round.emitPartition({ type: 'toolset.learned', at: round.now, hash, tools, ...known });
   }
   round.emit(run.id, {
     type: 'step.completed',
     callId,
     result: { kind: 'describe', toolset: result.hash, problems: result.problems },
   });
+}
+
+/** Those that no run needs, beyond the newest that are kept in case they are named again. */
+function unusedToolsets({ toolsets, runs, parked }: PartitionState): string[] {
+  if (toolsets.size < STATE_LIMITS.toolsetsMax) return [];
+  const used = new Set<string | null | undefined>();
+  for (const run of runs.values()) if (isActive(run)) used.add(run.toolset);
+  for (const { toolset } of parked.values()) used.add(toolset);
+  const unused = [...toolsets.keys()].filter((hash) => !used.has(hash));
+  return unused.slice(0, Math.max(0, unused.length - STATE_LIMITS.toolsetsMax));
 }
 
 function completed(

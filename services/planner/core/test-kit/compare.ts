@@ -15,10 +15,20 @@ import {
   sessionKey,
 } from '../state.ts';
 
-/** A state as plain data. Letters may be in another order, for a batch holds the partition's own entries first. */
-export function plain(state: PartitionState): unknown {
+/** Throws when two states are not the same. Letters may be in another order, for a batch holds the partition's own entries first. */
+export function sameState(rule: string, expected: PartitionState, actual: PartitionState): void {
+  const texts = [expected, actual].map(stored);
+  // Equal texts are equal states; others may differ in the order of keys alone.
+  if (texts[0] !== texts[1]) same(rule, ...(texts.map(byRun) as [unknown, unknown]));
+}
+
+function stored(state: PartitionState): string {
   const outbox = new Map([...state.outbox].sort(([a], [b]) => (a < b ? -1 : 1)));
-  const { head, runs } = JSON.parse(saveState({ ...state, outbox, epoch: 0, readUpTo: 0 }));
+  return saveState({ ...state, outbox, epoch: 0, readUpTo: 0 });
+}
+
+function byRun(text: string): unknown {
+  const { head, runs } = JSON.parse(text);
   return { head, runs: Object.fromEntries(runs.map((run: RunState) => [run.id, run])) };
 }
 
