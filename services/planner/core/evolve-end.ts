@@ -1,6 +1,6 @@
 /** How runs end: what they leave to their parent, their session, their schedule, and to the state. */
 import type { Passage, RunEntry } from '@tutti/contracts';
-import { boundActions } from './bound-actions.ts';
+import { boundActions, boundText } from './bounds.ts';
 import type { Entry } from './evolve.ts';
 import { post } from './evolve-letters.ts';
 import { countPlace, dueOf, holdsPlace, markReady, tenantOf, unready } from './rebuild.ts';
@@ -136,7 +136,7 @@ function tellEnd(state: PartitionState, run: RunState, ended: EndedRun, at: numb
           child: run.id,
           callId: parent.callId,
           status: ended.status,
-          output: ended.output ?? '',
+          output: boundText(ended.output ?? ''),
           actions: isActive(run) ? boundActions(run.actions) : [],
           passages: isActive(run) ? cited(run, ended) : [],
           usage: ended.usage,

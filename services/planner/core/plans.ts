@@ -3,7 +3,7 @@
  * task failed or found what the plan did not expect, there is a new plan, up to `plansMax`.
  */
 import { derivedCallId, Plan, TuttiError } from '@tutti/contracts';
-import { boundActions } from './bound-actions.ts';
+import { boundActions, boundText, TEXT_BYTES_MAX } from './bounds.ts';
 import { ask } from './calls.ts';
 import { childStart, startChild } from './children.ts';
 import { end } from './ends.ts';
@@ -68,6 +68,7 @@ function startTask(round: Round, run: ActiveRun, task: Plan['tasks'][number]): v
 
 function briefOf(run: ActiveRun, task: Plan['tasks'][number]) {
   const needs = run.tasks.filter((candidate) => task.dependsOn.includes(candidate.id));
+  const textMax = Math.floor(TEXT_BYTES_MAX / Math.max(1, needs.length));
   return {
     goal: run.start.brief?.goal ?? run.start.input,
     task: task.goal,
@@ -76,7 +77,9 @@ function briefOf(run: ActiveRun, task: Plan['tasks'][number]) {
     actions: boundActions(needs.flatMap((need) => need.outcome?.actions ?? [])),
     notes: needs.flatMap((need) => {
       const goal = run.plan!.tasks.find((candidate) => candidate.id === need.id)!.goal;
-      return need.outcome ? [{ task: goal, output: need.outcome.output.replace(/\s*\[\d+\]/g, '') }] : [];
+      return need.outcome
+        ? [{ task: goal, output: boundText(need.outcome.output.replace(/\s*\[\d+\]/g, ''), textMax) }]
+        : [];
     }),
   };
 }

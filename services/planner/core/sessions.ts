@@ -8,6 +8,7 @@ import {
   TuttiError,
   type WhenBusy,
 } from '@tutti/contracts';
+import { boundInterrupted } from './bounds.ts';
 import { cancel, end } from './ends.ts';
 import { needsToolset } from './engine-tools.ts';
 import { limitsOf } from './limits.ts';
@@ -96,10 +97,11 @@ function interrupt(round: Round, message: Start): Interrupted[] {
         input: run.start.input,
         actions: isActive(run) ? run.actions : [],
       });
+      // With what is open: a question that it asked is part of what it had done.
       cancel(round, run, message.start.principal.id, 'Interrupted by a newer message of its session.');
     }
   }
-  return before.slice(-INTERRUPTED_MAX);
+  return boundInterrupted(before.slice(-INTERRUPTED_MAX));
 }
 const INTERRUPTED_MAX = 8;
 
