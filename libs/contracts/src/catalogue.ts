@@ -108,6 +108,8 @@ export const BUCKETS = {
 } as const;
 /** The object store for what is over the message limit and has to last: checkpoints. */
 export const BLOBS = 'tutti_blobs';
+/** The object store for the journals that forks begin with: taken away when a fork has them in its own, or by age. */
+export const FORKS = { name: 'tutti_forks', maxAgeMs: 7 * DAY_MS } as const;
 /** The object store for requests and results over the message limit: taken away after use, or by age. */
 export const CLAIMS = { name: 'tutti_claims', maxAgeMs: 3_600_000 } as const;
 

@@ -41,16 +41,21 @@ export const Brief = z.object({
 });
 export type Brief = z.infer<typeof Brief>;
 
+/** Calls with an effect that a fork makes itself: only with a human's grant, or not at all. */
+export const ForkEffects = z.enum(['approve', 'block']);
+export type ForkEffects = z.infer<typeof ForkEffects>;
+
 /** A fork: this run begins with the first `version` entries of another one. */
 export const ForkLink = z.object({
   run: z.string(),
   version: z.number().int().positive(),
-  /** Calls with an effect that the fork makes itself: asked for anew, or refused. */
-  effects: z.enum(['approve', 'block']).default('approve'),
-  /** Blob with the entries as a JSON array. */
+  effects: ForkEffects.default('approve'),
+  /** Blob with a `ForkPrefix` as JSON. */
   blob: z.string(),
   /** The conversation that the other run belonged to: what is recalled comes from there. */
   memorySession: z.string(),
+  /** Hash of what was asked for, where whoever asked gave it a key: the same key for something else is a mistake. */
+  request: z.string().optional(),
 });
 export type ForkLink = z.infer<typeof ForkLink>;
 
@@ -84,6 +89,10 @@ export const RunStart = z.object({
   /** Instead of the agent's instructions. */
   instructions: z.string().optional(),
   fork: ForkLink.optional(),
+  /** Of a fork and everything below it: its own calls with an effect are asked for, or refused. */
+  effects: ForkEffects.optional(),
+  /** Of a fork and everything below it: turns of the conversation from this moment on (Unix ms) had not been said yet. */
+  recallBefore: z.number().optional(),
   /** The schedule that started it, and the moment it was due (Unix ms). */
   schedule: z.object({ id: z.string(), dueAt: z.number() }).optional(),
 });
@@ -274,7 +283,18 @@ export const RunEntry = z.discriminatedUnion('type', [
   }),
   z.object({ ...base, type: z.literal('child.ended'), task: z.string(), outcome: ChildOutcome }),
   /** The entries before this one were another run's. What was open there goes on here, under the same call ids. */
-  z.object({ ...base, type: z.literal('run.forked'), of: z.string(), version: z.number().int(), start: RunStart }),
+  z.object({
+    ...base,
+    type: z.literal('run.forked'),
+    of: z.string(),
+    version: z.number().int(),
+    start: RunStart,
+    /** Where they are left out the run keeps what the prefix says. */
+    limits: RunLimits.optional(),
+    toolset: z.string().nullable().optional(),
+    /** Calls of the prefix that are given up: models are asked anew, for what they are told may be something else. */
+    again: z.array(z.string()).optional(),
+  }),
   /** A cancel was taken in; what was open is given up. */
   z.object({ ...base, type: z.literal('run.cancelling'), by: z.string(), reason: z.string() }),
   z.object({
@@ -290,8 +310,16 @@ export const RunEntry = z.discriminatedUnion('type', [
 ]);
 export type RunEntry = z.infer<typeof RunEntry>;
 
-/** Counts up with every new entry type or field that an older planner would not understand. */
-export const LOG_FORMAT = 2;
+/** What a fork begins with: the other run's entries, and the tools that its agent has now (null: it has none to list). */
+export const ForkPrefix = z.object({
+  v: z.literal(1),
+  entries: z.array(RunEntry),
+  toolset: z.object({ hash: z.string(), tools: z.array(ToolDefinition) }).nullable(),
+});
+export type ForkPrefix = z.infer<typeof ForkPrefix>;
+
+/** Counts up with every new entry type or field that an older planner would not understand. 3: forks bring limits and tools along. */
+export const LOG_FORMAT = 3;
 
 /** An entry of the partition as a whole. */
 export const PartitionEntry = z.discriminatedUnion('type', [

@@ -1,5 +1,6 @@
 /** What anyone may ask the owner of a partition (`tutti.owner.<partition>`), and the views that the API and memory share. */
 import { z } from 'zod';
+import { ToolDefinition } from './chat.ts';
 import { ErrorInfo } from './errors.ts';
 import { ApprovalRecord, Citation, Principal, QuestionRecord, RunEntry, RunStatus, Usage } from './log.ts';
 import { ScheduleView } from './schedule.ts';
@@ -42,6 +43,8 @@ export const OwnerRequest = z.discriminatedUnion('op', [
   /** What is under way in a session. */
   z.object({ op: z.literal('session'), tenant: z.string(), session: z.string() }),
   z.object({ op: z.literal('schedules'), tenant: z.string() }),
+  /** The tools behind a hash that a journal names, as long as they are known here. */
+  z.object({ op: z.literal('toolset'), hash: z.string() }),
   z.object({ op: z.literal('load') }),
 ]);
 export type OwnerRequest = z.infer<typeof OwnerRequest>;
@@ -77,6 +80,7 @@ export const OwnerReply = z.discriminatedUnion('op', [
     question: QuestionRecord.nullable(),
   }),
   z.object({ op: z.literal('schedules'), schedules: z.array(ScheduleView) }),
+  z.object({ op: z.literal('toolset'), hash: z.string(), tools: z.array(ToolDefinition) }),
   z.object({ op: z.literal('load'), load: PartitionLoad }),
   z.object({ op: z.literal('unknown') }),
 ]);

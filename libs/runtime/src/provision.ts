@@ -12,7 +12,7 @@ import {
 } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { Objm } from '@nats-io/obj';
-import { BLOBS, BUCKETS, CLAIMS, logStreams, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
+import { BLOBS, BUCKETS, CLAIMS, FORKS, logStreams, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
 import type { NatsBusInternals } from './bus/nats-bus.ts';
 import type { Bus } from './bus/port.ts';
 import { chooseSettings, type WantedSettings } from './settings.ts';
@@ -38,12 +38,10 @@ export async function provision(bus: Bus, options: ProvisionOptions): Promise<nu
   await ensureStore(bus, `OBJ_${BLOBS}`, () =>
     new Objm(jetstream(connection)).create(BLOBS, { replicas: options.replicas }),
   );
-  await ensureStore(bus, `OBJ_${CLAIMS.name}`, () =>
-    new Objm(jetstream(connection)).create(CLAIMS.name, {
-      replicas: options.replicas,
-      ttl: CLAIMS.maxAgeMs * NANOS_PER_MS,
-    }),
-  );
+  for (const { name, maxAgeMs } of [CLAIMS, FORKS])
+    await ensureStore(bus, `OBJ_${name}`, () =>
+      new Objm(jetstream(connection)).create(name, { replicas: options.replicas, ttl: maxAgeMs * NANOS_PER_MS }),
+    );
   // Before the streams: they depend on it.
   const settings = await chooseSettings(bus, options);
   const { log: _one, ...others } = STREAMS;

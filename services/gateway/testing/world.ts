@@ -213,7 +213,7 @@ export class World {
         op: 'schedules',
         schedules: this.schedules.filter(({ partition }) => partition === at).map(({ view }) => view),
       };
-    if (request.op === 'load') return { op: 'unknown' };
+    if (request.op === 'load' || request.op === 'toolset') return { op: 'unknown' };
     const journal = this.journals.get(request.run);
     const holds = journal && (this.owner.knows === undefined || this.owner.knows.has(request.run));
     if (!holds) return { op: 'unknown' };

@@ -166,11 +166,11 @@ describe('a call that needs a human', () => {
     const { spec, run, approval, decide } = asking();
     const session = sessionId(77);
     const fork = runId(session, 77);
-    const prefix = structuredClone(spec.log.filter((entry) => entry.run === run));
-    const link = { run, version: prefix.length, effects: 'approve' as const, blob: 'b', memorySession: 's' };
+    const entries = structuredClone(spec.log.filter((entry) => entry.run === run));
+    const link = { run, version: entries.length, effects: 'approve' as const, blob: 'b', memorySession: 's' };
     const message = startMessage(fork, session, spec.now, { agent: 'a', bundle: contentHash(spec.bundle), fork: link });
     spec.now += 1_000;
-    spec.take({ ...spec.input(message), prefix } as never);
+    spec.take({ ...spec.input(message), prefix: { v: 1, entries, toolset: null } } as never);
     expect(spec.kinds(fork)).toEqual(['act']);
     expect(spec.state.approvals.get(approval.id)).toBe(run);
     spec.does(fork, 'act', approvalRequired());

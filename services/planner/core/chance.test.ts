@@ -437,7 +437,9 @@ class World {
     while (this.read[partition]! < waiting.length && this.chance() < 0.8) {
       const { sequence, message } = waiting[this.read[partition]!]!;
       this.read[partition]!++;
-      inputs.push({ kind: 'inbound', sequence, message, prefix: structuredClone(this.prefixes.get(message.run)) });
+      const entries = structuredClone(this.prefixes.get(message.run));
+      const prefix = entries && { v: 1, entries, toolset: { hash: contentHash(tools), tools } };
+      inputs.push({ kind: 'inbound', sequence, message, prefix });
     }
     this.results = this.results.filter((result) => {
       if (result.partition !== partition || this.chance() < 0.3) return true;

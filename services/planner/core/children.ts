@@ -50,7 +50,7 @@ export function childStart(
       wallTimeMs: Math.max(1, run.startedAt + run.waitedMs + run.limits.wallTimeMs - child.now),
     },
     root: start.root,
-    memorySession: start.memorySession,
+    memorySession: start.fork?.memorySession ?? start.memorySession,
     depth: start.depth + 1,
     parent: { run: run.id, session: run.session, callId: child.callId },
     brief: child.brief,
@@ -59,6 +59,8 @@ export function childStart(
     // The same words and model for tasks of the same agent; another agent has its own.
     ...(child.agent === start.agent && start.instructions !== undefined ? { instructions: start.instructions } : {}),
     ...(start.model === undefined ? {} : { model: start.model }),
+    ...(start.effects === undefined ? {} : { effects: start.effects }),
+    ...(start.recallBefore === undefined ? {} : { recallBefore: start.recallBefore }),
     ...(start.traceparent ? { traceparent: start.traceparent } : {}),
   };
 }

@@ -74,12 +74,12 @@ describe('the latest moment that a partition knows of', () => {
     const run = original.start('a');
     original.gather(run);
     const spec = new Spec({ a: {} });
-    const prefix = structuredClone(original.log);
-    const link = { run, version: prefix.length, effects: 'approve' as const, blob: 'b', memorySession: 's' };
+    const entries = structuredClone(original.log);
+    const link = { run, version: entries.length, effects: 'approve' as const, blob: 'b', memorySession: 's' };
     const session = sessionId(77);
     const start = { agent: 'a', bundle: contentHash(spec.bundle), fork: link };
     const message = startMessage(runId(session, 77), session, spec.now, start);
-    spec.take({ ...spec.input(message), prefix } as never);
+    spec.take({ ...spec.input(message), prefix: { v: 1, entries, toolset: null } } as never);
     expect(spec.active(message.run)).toMatchObject({ startedAt: spec.now, acceptedAt: spec.now });
     expect(spec.state.at).toBe(spec.now);
   });

@@ -302,7 +302,7 @@ function approvalRequested(state: PartitionState, run: ActiveRun, entry: Entry<'
   run.held[approval.callId] = closeStep(state, run, approval.callId);
   // A copy: the decision is written into it, and must not be into the entry.
   run.approvals.push({ ...approval });
-  // Those of a prefix are the original's: the fork asks for itself.
+  // In a prefix it is the original's, which may be waiting for it in this very partition.
   if (!inPrefix(run)) {
     state.approvals.set(approval.id, run.id);
     state.due.set(run.id, 'approval', approval.id, approval.expiresAt);
@@ -432,6 +432,9 @@ function skipDependents(run: ActiveRun): void {
 /** From here on it is a run of its own: what was another's (its children, its approvals) it has to ask for itself. */
 function forked(state: PartitionState, run: ActiveRun, entry: Entry<'run.forked'>): void {
   run.start = entry.start;
+  if (entry.limits) run.limits = entry.limits;
+  if (entry.toolset !== undefined) run.toolset = entry.toolset;
+  for (const callId of entry.again ?? []) delete run.open[callId];
   run.acceptedAt = entry.at;
   run.startedAt = entry.at;
   run.waitedMs = 0;

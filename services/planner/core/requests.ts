@@ -38,7 +38,8 @@ export function requestOf(
         body: {
           session: run.start.fork?.memorySession ?? run.start.memorySession,
           query: goalText(run).slice(0, QUERY_CHARS_MAX),
-          turnsMax: LIMITS.turnsMax,
+          // The newest of them may not have been said yet, as far as this run knows.
+          turnsMax: run.start.recallBefore === undefined ? LIMITS.turnsMax : FORK_TURNS_MAX,
         },
       };
     case 'search': {
@@ -61,7 +62,7 @@ export function requestOf(
           tool: step.call.name,
           arguments: step.call.arguments,
           ...(open.grant ? { approval: open.grant } : {}),
-          ...(run.start.fork ? { effects: run.start.fork.effects } : {}),
+          ...(run.start.effects ? { effects: run.start.effects } : {}),
         },
       };
     case 'remember':
@@ -85,6 +86,7 @@ export function requestOf(
 }
 
 const QUERY_CHARS_MAX = 4_000;
+const FORK_TURNS_MAX = 4 * LIMITS.turnsMax;
 const ACTIONS_REMEMBERED_MAX = 40;
 
 function completeBody(

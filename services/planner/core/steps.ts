@@ -1,5 +1,13 @@
 /** Steps: what a run asks other services for, what comes back, and what is done about failures. */
-import { derivedCallId, type ErrorInfo, LIMITS, type StepSpec, TuttiError, type VERBS } from '@tutti/contracts';
+import {
+  type AgentManifest,
+  derivedCallId,
+  type ErrorInfo,
+  LIMITS,
+  type StepSpec,
+  TuttiError,
+  type VERBS,
+} from '@tutti/contracts';
 import type { z } from 'zod';
 import { askApproval } from './approvals.ts';
 import { callsOf } from './calls.ts';
@@ -55,12 +63,27 @@ export function takeResult(round: Round, run: ActiveRun, callId: string, outcome
   }
 }
 
-function recalled(round: Round, run: ActiveRun, callId: string, recall: Result<'recall'>): void {
+function recalled(round: Round, run: ActiveRun, callId: string, all: Result<'recall'>): void {
+  const recall = asOfThen(run, all);
   round.emit(run.id, { type: 'step.completed', callId, result: { kind: 'recall', recall } });
   const agent = round.agent(run);
-  if (run.start.brief || recall.turns.length === 0 || !agent || agent.knowledge.length === 0) return;
-  const earlier = recall.turns.slice(-TURNS_IN_QUERY_MAX).map((turn) => turn.input);
-  request(round, run, { kind: 'search', query: [run.start.input, ...earlier.reverse()].join('\n') });
+  const query = agent && contextualQuery(run, agent, recall);
+  if (query) request(round, run, { kind: 'search', query });
+}
+
+/** A fork of an older run knows of its conversation what had been said when that run began. */
+function asOfThen(run: ActiveRun, recall: Result<'recall'>): Result<'recall'> {
+  const { recallBefore } = run.start;
+  if (recallBefore === undefined) return recall;
+  const turns = recall.turns.filter((turn) => turn.at < recallBefore).slice(-LIMITS.turnsMax);
+  return { ...recall, turns };
+}
+
+/** What the knowledge is searched for once more, now with what came before in the conversation; null: nothing to add. */
+export function contextualQuery(run: ActiveRun, agent: AgentManifest, { turns }: Result<'recall'>): string | null {
+  if (run.start.brief || turns.length === 0 || agent.knowledge.length === 0) return null;
+  const earlier = turns.slice(-TURNS_IN_QUERY_MAX).map((turn) => turn.input);
+  return [run.start.input, ...earlier.reverse()].join('\n');
 }
 
 function described(round: Round, run: ActiveRun, callId: string, result: Result<'describe'>): void {

@@ -54,6 +54,10 @@ async function reply(known: Known, request: OwnerRequest): Promise<OwnerReply> {
       return session(state, request.tenant, request.session);
     case 'schedules':
       return { op: 'schedules', schedules: schedules(state, request.tenant) };
+    case 'toolset': {
+      const tools = state.toolsets.get(request.hash);
+      return tools ? { op: 'toolset', hash: request.hash, tools } : { op: 'unknown' };
+    }
     case 'load':
       return { op: 'load', load: known.load() };
     default:

@@ -2,7 +2,7 @@
  * What comes in for a partition and what has to be at hand before the core can take it: bundles, journals of forks,
  * states of parked runs. Invariant: the inbound stays in order; what cannot be fetched now is tried until it can.
  */
-import { BLOBS, type Bundle, InboundMessage, type RunStart, subjects, TuttiError } from '@tutti/contracts';
+import { type Bundle, FORKS, InboundMessage, type RunStart, subjects, TuttiError } from '@tutti/contracts';
 import type { BundleStore, Bus, Clock, Counter, Logger, StoredMessage } from '@tutti/runtime';
 import { PLANNER_LIMITS } from '../config.ts';
 import type { Input } from '../core/decide.ts';
@@ -67,12 +67,24 @@ export class Intake {
     const { fork } = start;
     if (fork) {
       const prefix = await this.fetch('the journal of a fork', async () => {
-        const data = await (await this.#context.bus.blobs(BLOBS)).get(fork.blob);
+        const data = await (await this.#context.bus.blobs(FORKS.name)).get(fork.blob);
         return { json: data ? parseJson(text.decode(data)) : undefined };
       });
       input.prefix = prefix?.json;
     }
     return this.#closed() ? undefined : input;
+  }
+
+  /** These inputs are in the log: what was stored for them is not needed any more. What is left behind by a fault goes by age. */
+  stored(inputs: Input[]): void {
+    for (const input of inputs) {
+      if (input.kind !== 'inbound' || input.message.type !== 'start' || !input.message.start.fork) continue;
+      const { blob } = input.message.start.fork;
+      this.#context.bus
+        .blobs(FORKS.name)
+        .then((blobs) => blobs.delete(blob))
+        .catch((error) => this.#context.log.debug({ err: error, blob }, 'the journal of a fork stays for now'));
+    }
   }
 
   /** Tries until it works or the partition is closed (then: undefined). */

@@ -297,6 +297,7 @@ export class PartitionOwner {
     const decided = this.#decideAll(decider, inputs);
     const batches = toBatches(decided, { ...head, at: decider.now }, this.#context.bus.payloadBytesMax);
     if (batches.length > 0) await this.#append(batches);
+    this.#intake.stored(inputs);
     if (this.#closed) return;
     this.#emit(
       decider,
