@@ -244,6 +244,8 @@ export const PreflightBody = z.object({
   runs: z.array(z.string()).max(200).optional(),
   scope: z.enum(['waiting', 'recent']).default('waiting'),
   limit: z.number().int().min(1).max(200).default(50),
+  /** Of the scope, those that are older than this run. */
+  before: z.string().optional(),
 });
 export const PreflightReport = z.object({
   run: z.string(),
@@ -255,6 +257,10 @@ export const PreflightReport = z.object({
   reason: z.string().optional(),
 });
 export type PreflightReport = z.infer<typeof PreflightReport>;
-export const PreflightResult = z.object({ reports: z.array(PreflightReport) });
+/** `next`: what `before` is for those that come next, newest first; null: none is left, or the runs were named. */
+export const PreflightResult = z.object({
+  reports: z.array(PreflightReport),
+  next: z.string().nullable().default(null),
+});
 
 export type MessageList = z.infer<typeof ChatMessage>[];

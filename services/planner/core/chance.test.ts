@@ -20,6 +20,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { testBundle, tool } from '../test-support.ts';
 import { agentFor, Decider, type Environment, type Input, neededRuns } from './decide.ts';
+import { isEnding } from './fork.ts';
 import { preflight } from './preflight.ts';
 import { startParking } from './rebuild.ts';
 import { applyBatch } from './replay.ts';
@@ -161,7 +162,7 @@ class World {
     const entries = this.oneOf([...byRun.values()]);
     const [accepted] = entries;
     if (accepted?.type !== 'run.accepted') return;
-    const ending = entries.findIndex((entry) => isEnd(entry) || entry.type === 'run.cancelling');
+    const ending = entries.findIndex(isEnding);
     const most = ending < 0 ? entries.length : ending;
     const version = 1 + Math.floor(this.chance() * most);
     if (version > most) return;
@@ -169,13 +170,17 @@ class World {
     const run = newRunId(session, this.now, this.bytes());
     const forked = entries.slice(0, version).findLast((entry) => entry.type === 'run.forked');
     const before = forked?.type === 'run.forked' ? forked.start : accepted.start;
+    const effects = this.oneOf(['approve', 'block'] as const);
     const start: RunStart = {
       ...before,
+      ...(this.chance() < 0.3 ? { input: 'something else and then more' } : {}),
+      effects,
+      recallBefore: accepted.at,
       root: run,
       memorySession: session,
       depth: 0,
       parent: null,
-      fork: { run: accepted.run, version, effects: 'approve', blob: 'b', memorySession: before.memorySession },
+      fork: { run: accepted.run, version, effects, blob: 'b', memorySession: before.memorySession },
     };
     this.prefixes.set(run, structuredClone(entries.slice(0, version)));
     this.started.add(run);
@@ -532,20 +537,20 @@ function judgeLimits(entries: RunEntry[]): void {
 /** Every run comes out the same when its journal is decided again under its own bundle; forks of it begin as it did. */
 function judgeJournals(world: World): void {
   const byRun = Map.groupBy(world.entries, (entry) => entry.run);
-  const toolsets = new Map([[contentHash(tools), { before: tools, after: tools }]]);
+  const under = { toolsets: new Map([[contentHash(tools), tools]]), tools };
   for (const entries of byRun.values()) {
     const prefix = world.prefixes.get(entries[0]!.run);
     if (prefix) {
       const plain = ({ n, at, type, ...rest }: RunEntry) => [n, at, type, 'callId' in rest ? rest.callId : ''];
       expect(entries.slice(0, prefix.length).map(plain)).toEqual(prefix.map(plain));
-      continue;
     }
-    const same = preflight(entries, { before: bundle, after: bundle, afterHash: bundleHash, toolsets });
+    const same = preflight(entries, { ...under, before: bundle, after: bundle, afterHash: bundleHash });
     expect({ run: entries[0]!.run, ...same }).toEqual({ run: entries[0]!.run, verdict: 'same' });
     // With other instructions the first call of a model is where it parts.
-    const steps = entries.flatMap((entry) => (entry.type === 'step.requested' ? [entry.step.kind] : []));
-    const other = preflight(entries, { before: bundle, after: otherWords, afterHash: 'other', toolsets });
-    const call = steps.indexOf('complete') + 1;
+    const steps = entries.flatMap((entry) => (entry.type === 'step.requested' ? [entry] : []));
+    const other = preflight(entries, { ...under, before: bundle, after: otherWords, afterHash: 'other' });
+    const begun = prefix?.length ?? 0;
+    const call = steps.findIndex(({ n, step }) => n > begun && step.kind === 'complete') + 1;
     expect(other).toMatchObject(call > 0 ? { verdict: 'diverges', step: call } : { verdict: 'same' });
   }
 }

@@ -1,79 +1,85 @@
-/** Tries a bundle on runs: those that are named, or what waits now, or what has run lately. One run after the other, with a pause for everybody else in between. */
-import {
-  type Bundle,
-  isEnd,
-  type PreflightReport,
-  type RunEntry,
-  type ToolDefinition,
-  TuttiError,
-} from '@tutti/contracts';
-import type { Handler, ServiceContext } from '@tutti/runtime';
+/**
+ * Tries a bundle on runs: those that are named, or what waits now, or what has run lately. One run after the other, in
+ * slices, for partitions live in this process. Nothing is sent but questions: journals, tools, bundles. A run that cannot
+ * be judged is reported so, and does not keep the others from it.
+ */
+import { type Bundle, canonicalJson, isEnd, type PreflightReport, type RunEntry, TuttiError } from '@tutti/contracts';
+import type { Handler, RequestContext, ServiceContext } from '@tutti/runtime';
 import type { PlannerConfig } from '../config.ts';
-import { type PreflightWorld, preflight } from '../core/preflight.ts';
+import { preflightSteps, type Verdict } from '../core/preflight.ts';
+import { Toolsets } from './preflight-tools.ts';
 import type { JournalReader } from './reader.ts';
 
-const LIST_TIMEOUT_MS = 10_000;
-const DESCRIBE_TIMEOUT_MS = 30_000;
+export const PREFLIGHT_LIMITS = {
+  listTimeoutMs: 10_000,
+  /** Deciding in one go, before others may go on. */
+  sliceMs: 10,
+  /** Deciding one run, without the pauses. */
+  runMs: 10_000,
+  /** What is kept back of the time that whoever asked waits, to answer with what there is by then. */
+  reserveMs: 1_000,
+} as const;
 
 type Context = Pick<ServiceContext<PlannerConfig>, 'caller' | 'bundles' | 'clock' | 'log'>;
 
 export function preflightHandler(context: Context, reader: JournalReader): Handler<'preflight'> {
-  return async ({ bundle: hash, runs, scope, limit }, { item, signal }) => {
-    const { tenant } = item;
+  return async ({ bundle: hash, runs, ...which }, request) => {
+    const { tenant } = request.item;
     const after = await context.bundles.get(hash);
-    const ids = runs ?? (await chosen(context, tenant, scope, limit));
-    const toolsets = new Toolsets(context, tenant);
+    const ids = runs ?? (await chosen(context, tenant, which));
+    const trial = { tenant, hash, after, toolsets: new Toolsets(context.caller, reader, tenant) };
     const reports: PreflightReport[] = [];
-    for (const run of ids) {
-      if (signal.aborted) throw new TuttiError('cancelled', 'the preflight was cancelled');
-      reports.push(await one(context, reader, toolsets, { tenant, run, hash, after }));
-      await new Promise<void>((resolve) => context.clock.soon(resolve));
+    for (const run of new Set(ids)) {
+      // Those that are left are for the next request.
+      if (!runs && reports.length > 0 && !hasTime(context, request)) break;
+      reports.push(await report(context, reader, trial, run, request));
     }
-    return { reports };
+    return { reports, next: runs ? null : (reports.at(-1)?.run ?? null) };
   };
+}
+
+function hasTime({ clock }: Context, { item }: RequestContext): boolean {
+  return item.deadlineAt - clock.now() >= PREFLIGHT_LIMITS.reserveMs;
 }
 
 async function chosen(
   { caller }: Context,
   tenant: string,
-  scope: 'waiting' | 'recent',
-  limit: number,
+  { scope, limit, before }: { scope: 'waiting' | 'recent'; limit: number; before?: string | undefined },
 ): Promise<string[]> {
   const filter = scope === 'waiting' ? { status: 'waiting' as const } : {};
-  const body = { op: 'runs' as const, children: true, limit, ...filter };
-  const result = await caller.call('read', body, { tenant, timeoutMs: LIST_TIMEOUT_MS });
+  const older = before === undefined ? {} : { before };
+  const body = { op: 'runs' as const, children: true, limit, ...filter, ...older };
+  const result = await caller.call('read', body, { tenant, timeoutMs: PREFLIGHT_LIMITS.listTimeoutMs });
   return result.op === 'runs' ? result.runs.map((run) => run.id) : [];
 }
 
-interface Wanted {
+interface Trial {
   tenant: string;
-  run: string;
   hash: string;
   after: Bundle;
+  toolsets: Toolsets;
 }
 
-async function one(
+async function report(
   context: Context,
   reader: JournalReader,
-  toolsets: Toolsets,
-  wanted: Wanted,
+  trial: Trial,
+  run: string,
+  request: RequestContext,
 ): Promise<PreflightReport> {
-  const { tenant, run, hash, after } = wanted;
-  let agent = '';
-  let status = '';
+  const about = { run, agent: '', status: '' };
   try {
-    const entries = await reader.read(tenant, run);
-    const [accepted] = entries;
-    if (accepted?.type !== 'run.accepted') throw new Error('its journal has no beginning');
-    agent = accepted.start.agent;
-    status = statusOf(entries);
-    if (accepted.start.fork) return { run, agent, status, verdict: 'unreadable', reason: 'a fork: try its original' };
-    const before = await context.bundles.get(accepted.start.bundle);
-    const known = await toolsets.of(entries, accepted.start.bundle, agent, hash);
-    return { run, agent, status, ...preflight(entries, { before, after, afterHash: hash, toolsets: known }) };
+    if (request.signal.aborted) throw new TuttiError('cancelled', 'the preflight was cancelled');
+    if (!hasTime(context, request)) throw new TuttiError('timeout', 'there was no time left for it');
+    const entries = await reader.read(trial.tenant, run);
+    about.agent = (entries[0] as Extract<RunEntry, { type: 'run.accepted' }>).start.agent;
+    about.status = statusOf(entries);
+    return { ...about, ...(await judge(context, trial, entries)) };
   } catch (error) {
-    if (error instanceof TuttiError && error.retryable) throw error;
-    return { run, agent, status, verdict: 'unreadable', reason: (error as Error).message };
+    if (error instanceof TuttiError && error.code === 'cancelled') throw error;
+    if (!(error instanceof TuttiError)) context.log.warn({ err: error, run }, 'a preflight of a run failed');
+    return { ...about, verdict: 'unreadable', reason: (error as Error).message };
   }
 }
 
@@ -82,39 +88,48 @@ function statusOf(entries: RunEntry[]): string {
   return isEnd(last) ? last.type.replace('run.', '') : 'under way';
 }
 
-/** Tool definitions by hash: a journal names them, the tools service has them. Asked for once a bundle and agent. */
-class Toolsets {
-  readonly #context: Context;
-  readonly #tenant: string;
-  readonly #asked = new Map<string, Promise<ToolDefinition[]>>();
-  constructor(context: Context, tenant: string) {
-    this.#context = context;
-    this.#tenant = tenant;
-  }
+type Judgement = Pick<PreflightReport, 'verdict' | 'step' | 'reason'>;
 
-  /** The tools that each bundle gives the agent today, for every toolset that the journal names. */
-  async of(entries: RunEntry[], bundle: string, agent: string, hash: string): Promise<PreflightWorld['toolsets']> {
-    const known: PreflightWorld['toolsets'] = new Map();
-    const named = entries.flatMap((entry) =>
-      entry.type === 'step.completed' && entry.result.kind === 'describe' ? [entry.result.toolset] : [],
-    );
-    if (named.length === 0) return known;
-    const before = await this.#describe(bundle, agent);
-    const after = await this.#describe(hash, agent);
-    for (const toolset of named) known.set(toolset, { before, after });
-    return known;
-  }
+async function judge(context: Context, { hash, after, toolsets }: Trial, entries: RunEntry[]): Promise<Judgement> {
+  const [accepted] = entries as [Extract<RunEntry, { type: 'run.accepted' }>];
+  const { bundle, agent } = accepted.start;
+  const before = await context.bundles.get(bundle);
+  const { known, exact } = await toolsets.named(entries, bundle, agent);
+  const tools = await toolsets.under(hash, after, agent);
+  const verdict = await decide(context, entries, { before, after, afterHash: hash, toolsets: known, tools });
+  if (verdict.verdict === 'same') return { verdict: 'same', ...policyNote(entries, before, after) };
+  if (verdict.by === 'planner' && !exact)
+    return {
+      verdict: 'unreadable',
+      reason: 'its agent has other tools by now, and those of then are not known any more',
+    };
+  return { verdict: 'diverges', step: verdict.step, reason: verdict.reason };
+}
 
-  #describe(bundle: string, agent: string): Promise<ToolDefinition[]> {
-    const key = `${bundle} ${agent}`;
-    let asked = this.#asked.get(key);
-    if (!asked) {
-      const options = { tenant: this.#tenant, timeoutMs: DESCRIBE_TIMEOUT_MS };
-      asked = this.#context.caller
-        .call('describe', { bundle, agent, have: [] }, options)
-        .then(({ tools }) => tools ?? []);
-      this.#asked.set(key, asked);
-    }
-    return asked;
+/** In slices, with a pause for everybody else in between. */
+async function decide(
+  { clock }: Context,
+  entries: RunEntry[],
+  world: Parameters<typeof preflightSteps>[1],
+): Promise<Verdict> {
+  const steps = preflightSteps(entries, world);
+  let spentMs = 0;
+  for (;;) {
+    const began = clock.monotonic();
+    do {
+      const step = steps.next();
+      if (step.done) return step.value;
+    } while (clock.monotonic() - began < PREFLIGHT_LIMITS.sliceMs);
+    spentMs += clock.monotonic() - began;
+    if (spentMs > PREFLIGHT_LIMITS.runMs)
+      throw new TuttiError('timeout', `it takes longer than ${PREFLIGHT_LIMITS.runMs} ms to decide it again`);
+    await new Promise<void>((resolve) => clock.soon(resolve));
   }
+}
+
+/** What policies say of a call is not in its request. */
+function policyNote(entries: RunEntry[], before: Bundle, after: Bundle): { reason?: string } {
+  const calls = entries.some((entry) => entry.type === 'step.requested' && entry.step.kind === 'execute');
+  if (!calls || canonicalJson(before.policies) === canonicalJson(after.policies)) return {};
+  return { reason: 'the policies differ; what they say of its calls was not tried' };
 }
