@@ -103,13 +103,16 @@ function interrupted(run: ActiveRun): ChatMessage[] {
   ]);
 }
 
+/** Those of the brief, and those of its plans' tasks: all other actions are of calls in the thread. */
 function earlierActions(run: ActiveRun): Action[] {
+  const given = run.start.brief?.actions ?? [];
+  if (!isReplan(run)) return given;
   const own = new Set(
     run.thread.flatMap((message) =>
       message.role === 'assistant' ? (message.toolCalls ?? []).map((call) => call.id) : [],
     ),
   );
-  return [...(run.start.brief?.actions ?? []), ...run.actions.filter((action) => !own.has(action.callId))];
+  return [...given, ...run.actions.filter((action) => !own.has(action.callId))];
 }
 
 function pairs(actions: Action[]): ChatMessage[] {
@@ -135,11 +138,12 @@ function toolMessage(action: Action): ChatMessage {
 
 /** The run's own calls with their results behind them: a call is never parted from its result. */
 function thread(run: ActiveRun, length: number): ChatMessage[] {
-  const results = new Map(run.actions.map((action) => [action.callId, action]));
   const from = Math.max(0, length - THREAD_TURNS_MAX);
+  const shown = run.thread.slice(from, length);
+  const results = resultsOf(run, shown);
   const left: ChatMessage[] =
     from > 0 ? [{ role: 'assistant', content: `(${from} earlier turns of this work are left out here.)` }] : [];
-  const turns = run.thread.slice(from, length).flatMap((message): ChatMessage[] => {
+  const turns = shown.flatMap((message): ChatMessage[] => {
     if (message.role !== 'assistant') return [message];
     const answered = (message.toolCalls ?? []).flatMap((call) => {
       const action = results.get(call.id);
@@ -148,4 +152,17 @@ function thread(run: ActiveRun, length: number): ChatMessage[] {
     return [message, ...answered];
   });
   return [...left, ...turns];
+}
+
+/** What came of the calls of these turns, from the newest action back to the last one that is needed. */
+function resultsOf(run: ActiveRun, turns: ChatMessage[]): Map<string, Action> {
+  const wanted = new Set(
+    turns.flatMap((turn) => (turn.role === 'assistant' ? (turn.toolCalls ?? []) : [])).map(({ id }) => id),
+  );
+  const results = new Map<string, Action>();
+  for (let i = run.actions.length - 1; i >= 0 && wanted.size > 0; i--) {
+    const action = run.actions[i]!;
+    if (wanted.delete(action.callId)) results.set(action.callId, action);
+  }
+  return results;
 }
