@@ -1,5 +1,15 @@
 /** Scripted workers on the real bus, to drive a real planner in tests. */
-import type { Bundle, ChatMessage, InboundMessage, RunStart, ToolDefinition, Turn, VERBS } from '@tutti/contracts';
+import type {
+  Bundle,
+  ChatMessage,
+  InboundMessage,
+  ReadBody,
+  ReadResult,
+  RunStart,
+  ToolDefinition,
+  Turn,
+  VERBS,
+} from '@tutti/contracts';
 import {
   contentHash,
   InboundMessage as Inbound,
@@ -8,6 +18,7 @@ import {
   partitionOf,
   RunLimits,
   subjects,
+  TuttiError,
 } from '@tutti/contracts';
 import { type Bus, defineService, type Handlers, type StartedService, startService } from '@tutti/runtime';
 import { z } from 'zod';
@@ -50,6 +61,10 @@ export interface Script {
   execute?(body: { tool: string; arguments: Record<string, unknown>; approved: boolean; callId: string }): unknown;
   tools?: ToolDefinition[];
   search?(query: string): string;
+  /** What the agent has under this bundle, instead of `tools`. */
+  toolsOf?(bundle: string): ToolDefinition[];
+  /** Memory's projection. */
+  read?(body: ReadBody): ReadResult | Promise<ReadResult>;
 }
 
 /** The four workers with their answers scripted; counts what they were asked. */
@@ -69,6 +84,10 @@ export async function startWorkers(env: Record<string, string>, script: Script) 
         remembered.push(body.turn);
         return { stored: true };
       },
+      read: async (body) => {
+        if (!script.read) throw new TuttiError('unavailable', 'nothing is projected here');
+        return script.read(body);
+      },
     },
     retriever: {
       search: async (body, { item }) => {
@@ -78,11 +97,11 @@ export async function startWorkers(env: Record<string, string>, script: Script) 
       },
     },
     tools: {
-      describe: async (body) => ({
-        hash: contentHash(tools),
-        ...(body.have.includes(contentHash(tools)) ? {} : { tools }),
-        problems: [],
-      }),
+      describe: async (body) => {
+        const listed = script.toolsOf?.(body.bundle) ?? tools;
+        const hash = contentHash(listed);
+        return { hash, ...(body.have.includes(hash) ? {} : { tools: listed }), problems: [] };
+      },
       execute: async (body, { item }) => {
         asked.push({ verb: 'execute', callId: item.callId, body });
         const effect = tools.find((candidate) => candidate.name === body.tool)?.effect ?? 'pure';
