@@ -80,10 +80,14 @@ export function journalOf(url: string, run: string, children = false): Promise<s
 
 async function entriesOf(url: string, run: string): Promise<Entry[]> {
   const lines = await journalOf(url, run);
-  return lines
-    .split('\n')
-    .filter(Boolean)
-    .map((line) => JSON.parse(line) as Entry);
+  return (
+    lines
+      .split('\n')
+      .filter(Boolean)
+      .map((line) => JSON.parse(line) as Entry)
+      // Behind the journal: what came of calls that the run had given up.
+      .filter(({ type }) => type !== 'result.late')
+  );
 }
 
 /** Contiguous from 1, one end, and runs of a session one after the other. */

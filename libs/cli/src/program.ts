@@ -131,6 +131,7 @@ function journalCommands(program: Command, exit: (code: number) => void): void {
     .argument('<dir>', 'folder of a bundle')
     .addOption(new Option('--scope <scope>', 'which runs').choices(['waiting', 'recent']).default('waiting'))
     .option('--limit <n>', 'how many', wholeNumber, 50)
+    .option('--all', 'every run of the scope; shows those that are not the same')
     .option('--run <ids...>', 'these runs instead')
     .addOption(url())
     .action(async (dir: string, options) => exit(await (await load()).preflightCommand(dir, options)));

@@ -60,6 +60,17 @@ describe('GET /v1/runs/{id}/journal?format=jsonl', () => {
     expect(await lines(parent.run, '&children=true')).toEqual([...parent.entries, ...child.entries]);
   });
 
+  it('has behind the entries what came too late for the run', async () => {
+    const mine = journal();
+    mine.completed('done');
+    const late = { callId: 'call_x', tool: 'book', ok: true, content: 'booked', at: 1_700_000_000_000 };
+    world.late.set(mine.run, [late]);
+    expect(await lines(mine.run)).toEqual([...mine.entries, { type: 'result.late', run: mine.run, ...late }]);
+    world.memory.silent = true;
+    const response = await fetch(`${url}/v1/runs/${mine.run}/journal?format=jsonl`);
+    await expect(response.text()).rejects.toThrow();
+  });
+
   it('breaks off rather than give a part for the whole', { timeout: 30_000 }, async () => {
     const mine = journal();
     mine.completed('done');
@@ -158,9 +169,10 @@ describe('POST /v1/preflight', () => {
   });
 
   it('takes a scope instead, and says which field is wrong', async () => {
-    const { body } = await preflight({ bundle: BUNDLE, scope: 'recent', limit: 5 });
-    expect(world.preflights).toMatchObject([{ scope: 'recent', limit: 5 }]);
-    expect(body.data).toEqual([]);
+    const before = newRunId(newSessionId());
+    const { body } = await preflight({ bundle: BUNDLE, scope: 'recent', limit: 5, before });
+    expect(world.preflights).toMatchObject([{ scope: 'recent', limit: 5, before }]);
+    expect(body).toMatchObject({ data: [], next: null });
     expect(await preflight({ bundle: BUNDLE, limit: 0 })).toMatchObject({
       status: 400,
       body: { error: { param: 'limit' } },

@@ -29,6 +29,7 @@ export const Preflight = z.strictObject({
   runs: z.array(RunId).min(1).max(200).optional(),
   scope: z.enum(['waiting', 'recent']).default('waiting'),
   limit: z.number().int().min(1).max(200).default(50),
+  before: RunId.optional().describe('Of the scope, those that are older than this run: `next` of the answer before.'),
 });
 
 type RunPath = { Params: { id: string } };
@@ -63,9 +64,9 @@ export function journalRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     const { tenant } = request.identity;
     const hash = await hashOf(deps, bundle);
     const options = { tenant, timeoutMs: deps.config.preflightTimeoutMs };
-    const { reports } = await deps.caller.call('preflight', { bundle: hash, ...rest }, options);
+    const { reports, next } = await deps.caller.call('preflight', { bundle: hash, ...rest }, options);
     const diverging = reports.filter((report) => report.verdict !== 'same').length;
-    return { object: 'preflight', bundle: hash, data: reports, same: reports.length - diverging, diverging };
+    return { object: 'preflight', bundle: hash, data: reports, same: reports.length - diverging, diverging, next };
   });
 }
 
@@ -82,8 +83,9 @@ const BEHIND_TRIES_MAX = 20;
 const BEHIND_WAIT_MS = 250;
 
 /**
- * Every entry as it is stored, one a line; with `children`, those of the runs below it too, each run in order. Throws
- * `unavailable` where the rest cannot be read: a reader must not take a part for the whole.
+ * Every entry as it is stored, one a line, and behind them what came of calls after the run had given them up (those lines
+ * have no `n`); with `children`, those of the runs below it too, each run in order. Throws `unavailable` where the rest
+ * cannot be read: a reader must not take a part for the whole.
  */
 export async function* journalLines(deps: GatewayDeps, view: RunView, children: boolean): AsyncGenerator<string> {
   const { tenant } = view;
@@ -97,6 +99,8 @@ export async function* journalLines(deps: GatewayDeps, view: RunView, children: 
           if (child.run === entry.outcome.child) child.reached = (last) => last !== undefined && isEnd(last);
       yield `${JSON.stringify(entry)}\n`;
     }
+    const { results } = await deps.memory.read(tenant, { op: 'late', run: next.run });
+    for (const result of results) yield `${JSON.stringify({ type: 'result.late', run: next.run, ...result })}\n`;
   }
 }
 

@@ -44,7 +44,10 @@ export const ReadJournal = z.strictObject({
   after: z.coerce.number().int().nonnegative().default(0),
   limit: z.coerce.number().int().min(1).max(1_000).default(500),
   view: z.enum(['public', 'full']).default('public').describe('`full`: the entries as they are stored.'),
-  format: z.enum(['json', 'jsonl']).default('json').describe('`jsonl`: the whole journal as stored, one entry a line.'),
+  format: z
+    .enum(['json', 'jsonl'])
+    .default('json')
+    .describe('`jsonl`: the whole journal as stored, one entry a line, late results behind.'),
   children: z.enum(['true', 'false']).default('false').describe('With `jsonl`: those of the runs below it too.'),
 });
 

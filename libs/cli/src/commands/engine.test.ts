@@ -181,7 +181,26 @@ describe('with a bundle', () => {
     expect((await tutti(['preflight', dir, '--run', 'run_1'])).code).toBe(0);
     expect(posts()[1]!.body).toMatchObject({ runs: ['run_1'] });
     gateway.answers['POST /v1/preflight'] = { body: { data: [] } };
+    expect(await tutti(['preflight', dir, '--all'])).toMatchObject({ code: 0, output: 'no waiting runs\n' });
     expect(await tutti(['preflight', dir])).toMatchObject({ code: 0, output: 'no waiting runs\n' });
+    const last = { bundle: 'hash', data: [same], next: null };
+    const pages = {
+      '': { ...last, data: [same, other], next: 'run_2' },
+      run_2: { ...last, next: 'run_1' },
+      run_1: last,
+    };
+    gateway.answers['POST /v1/preflight'] = {
+      get body() {
+        return pages[(posts().at(-1)!.body as { before?: keyof typeof pages }).before ?? ''];
+      },
+    };
+    const all = await tutti(['preflight', dir, '--all']);
+    expect([all.code, all.output.match(/run_\d/g), all.output]).toEqual([
+      1,
+      ['run_2'],
+      expect.stringContaining('3 same, 1 diverging'),
+    ]);
+    expect(posts().slice(-2)).toMatchObject([{ body: { bundle: 'hash' } }, { body: { bundle: 'hash' } }]);
     writeFileSync(join(dir, 'agents/clerk.yaml'), 'instructions: 5\n');
     expect((await tutti(['preflight', dir])).errors).toContain('agents/clerk.yaml');
   });

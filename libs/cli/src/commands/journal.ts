@@ -132,10 +132,17 @@ interface Report {
   reason?: string;
 }
 
+interface Page {
+  bundle: string;
+  data: Report[];
+  next?: string | null;
+}
+
 export interface PreflightOptions {
   url?: string;
   scope: string;
   limit: number;
+  all?: boolean;
   run?: string[];
 }
 
@@ -143,22 +150,38 @@ const VERDICTS = { same: 'same', diverges: 'diverging', unreadable: 'unreadable'
 
 /** Exit code 1 when anything diverges. */
 export async function preflightCommand(dir: string, options: PreflightOptions): Promise<number> {
-  const { url, scope, limit, run } = options;
-  const { bundle } = loadBundle(dir);
-  const body = { bundle, ...(run ? { runs: run } : { scope, limit }) };
-  const { data } = await createApi(url).send<{ data: Report[] }>('POST', '/v1/preflight', body, PREFLIGHT_TIMEOUT_MS);
-  if (data.length === 0) {
-    console.log(dim(`no ${scope} runs`));
+  const counts = new Map<string, number>();
+  const shown: Report[] = [];
+  for await (const report of reportsOf(dir, options)) {
+    counts.set(report.verdict, (counts.get(report.verdict) ?? 0) + 1);
+    if (!options.all || report.verdict !== 'same') shown.push(report);
+  }
+  if (counts.size === 0) {
+    console.log(dim(`no ${options.scope} runs`));
     return EXIT.ok;
   }
-  console.log(table(['RUN', 'AGENT', 'STATUS', 'VERDICT', 'WHY'], data.map(rowOf)));
-  const counts = Map.groupBy(data, ({ verdict }) => verdict);
-  const summary = Object.entries(VERDICTS).flatMap(([verdict, word]) => {
-    const count = counts.get(verdict)?.length;
-    return count ? [`${count} ${word}`] : [];
-  });
+  if (shown.length > 0) console.log(table(['RUN', 'AGENT', 'STATUS', 'VERDICT', 'WHY'], shown.map(rowOf)));
+  const summary = Object.entries(VERDICTS).flatMap(([verdict, word]) =>
+    counts.has(verdict) ? [`${counts.get(verdict)} ${word}`] : [],
+  );
   console.log(dim(summary.join(', ')));
-  return data.every(({ verdict }) => verdict === 'same') ? EXIT.ok : EXIT.failed;
+  return shown.every(({ verdict }) => verdict === 'same') ? EXIT.ok : EXIT.failed;
+}
+
+/** With `all`, page by page until none is left. */
+async function* reportsOf(dir: string, { url, scope, limit, all, run }: PreflightOptions): AsyncGenerator<Report> {
+  const api = createApi(url);
+  const which = run ? { runs: run } : { scope, limit };
+  let { bundle }: { bundle: unknown } = loadBundle(dir);
+  for (let before: string | null = null; ; ) {
+    const body = { bundle, ...which, ...(before === null ? {} : { before }) };
+    const page: Page = await api.send<Page>('POST', '/v1/preflight', body, PREFLIGHT_TIMEOUT_MS);
+    yield* page.data;
+    before = page.next ?? null;
+    if (!all || run || before === null) return;
+    // It is stored by now.
+    bundle = page.bundle;
+  }
 }
 
 function rowOf({ run, agent, status, verdict, step, reason }: Report): string[] {
