@@ -7,12 +7,16 @@ import { crashBundle, type Outside, startOutside } from '../crash/outside.ts';
 import { client, type Run } from './client.ts';
 
 let outside: Outside;
+/** How slow the shop is: 0 to 1, and beyond. */
+let slow = 0;
 let fleet: Fleet;
 let api: ReturnType<typeof client>;
 
 beforeAll(async () => {
-  outside = await startOutside(() => 0);
-  const env = { OPENAI_BASE_URL: outside.modelUrl, OPENAI_API_KEY: 'none', TUTTI_MODEL: 'scripted' };
+  outside = await startOutside(() => slow);
+  const model = { OPENAI_BASE_URL: outside.modelUrl, OPENAI_API_KEY: 'none', TUTTI_MODEL: 'scripted' };
+  // Nothing stays in the log for long: whatever looks back has to do with what memory projected.
+  const env = { ...model, TUTTI_LOG_KEEP_MS: '1', TUTTI_CHECKPOINT_ENTRIES: '50' };
   fleet = new Fleet({ env, cluster: false, fsync: false });
   await fleet.start();
   api = client(fleet.url);
@@ -139,7 +143,7 @@ describe('a journal', () => {
       input: 'react other',
       effects: 'block',
     });
-    await api.ended(blocked.id);
+    expect(await api.ended(blocked.id)).toMatchObject({ status: 'completed', output: 'done other' });
     expect(outside.effects.get('other')).toBeUndefined();
     await expect(api.call('POST', `/v1/runs/${id}/fork`, { version: entries.length })).rejects.toThrow(/400.*ending/);
 
@@ -151,5 +155,81 @@ describe('a journal', () => {
     expect(other.data).toMatchObject([
       { run: id, verdict: 'diverges', reason: expect.stringContaining('instructions') },
     ]);
+  });
+
+  const preflight = (body: object) =>
+    api.call<{ data: { run: string; verdict: string; reason?: string }[]; next: string | null }>(
+      'POST',
+      '/v1/preflight',
+      { bundle: crashBundle(outside.shopUrl), ...body },
+    );
+
+  test('of a run that waits is forked: the fork asks for itself, and what it did is not done again', async () => {
+    const { id } = await start('approve lamp');
+    const { approval } = await api.approvalOrEnd(id);
+    await until('it to be written out', async () => (await api.run(id)).status === 'waiting');
+    const version = (await journal(id)).length;
+    const fork = await api.call<Run>('POST', `/v1/runs/${id}/fork`, {
+      version,
+      model: 'scripted',
+      instructions: 'Be quick.',
+    });
+    const { run, approvals } = await api.finish(fork.id);
+    expect(run).toMatchObject({ status: 'completed', output: 'done lamp' });
+    expect(approvals).toMatchObject([{ run: fork.id, tool: 'order' }]);
+    expect(approvals[0]!.id).not.toBe(approval!.id);
+    expect(await api.pending(id)).toMatchObject([{ id: approval!.id }]);
+    await api.decide(approval!.id, 'approve');
+    expect(await api.ended(id)).toMatchObject({ status: 'completed', output: 'done lamp' });
+    expect(outside.effects.get('lamp')).toBe(1);
+    // Another goal from before the call: an effect of the fork's own, which is asked for.
+    const turn = (await journal(id)).find((entry) => entry.type === 'step.requested' && entry.step.kind === 'complete');
+    const other = await api.call<Run>('POST', `/v1/runs/${id}/fork`, { version: turn!.n, input: 'approve vase' });
+    expect((await api.finish(other.id)).approvals.map((one) => one.arguments)).toEqual([{ what: 'vase' }]);
+    expect([outside.effects.get('lamp'), outside.effects.get('vase')]).toEqual([1, 1]);
+  });
+
+  test('of whatever waits, or has run, is tried under a bundle page by page: all the same under its own', async () => {
+    const { id: plan } = await start('plan trip', { agent: 'plan' });
+    await api.ended(plan);
+    const waiting = [await start('ask size'), await start('approve desk')].map(({ id }) => id);
+    const scope = async (body: { scope: string; limit: number }) => {
+      const data: { run: string; verdict: string; reason?: string }[] = [];
+      for (let before: string | null = null; ; ) {
+        const page: Awaited<ReturnType<typeof preflight>> = await preflight({ ...body, ...(before ? { before } : {}) });
+        data.push(...page.data);
+        before = page.next;
+        if (before === null) return data;
+      }
+    };
+    await until('both to be known to wait', async () => {
+      const known = (await scope({ scope: 'waiting', limit: 1 })).map(({ run }) => run);
+      return waiting.every((id) => known.includes(id));
+    });
+    const recent = await scope({ scope: 'recent', limit: 7 });
+    expect(recent.length).toBeGreaterThan(7);
+    expect(new Set(recent.map(({ run }) => run)).size).toBe(recent.length);
+    expect(recent.map(({ run }) => run)).toEqual(expect.arrayContaining([plan, ...waiting]));
+    expect(recent.filter(({ verdict }) => verdict !== 'same')).toEqual([]);
+  });
+
+  test('of a cancelled run says what came of its calls after that', async () => {
+    slow = 20;
+    const { id } = await start('react sofa');
+    await until('it to call', async () =>
+      (await journal(id)).some((entry) => entry.type === 'step.requested' && entry.step.kind === 'execute'),
+    );
+    await api.call('POST', `/v1/runs/${id}/cancel`, { reason: 'changed my mind' });
+    expect(await api.ended(id)).toMatchObject({ status: 'cancelled' });
+    const late = await until('what came late', async () => {
+      const page = await api.call<{ late: { tool: string }[] | null }>('GET', `/v1/runs/${id}/journal`);
+      return page.late?.some(({ tool }) => tool === 'reserve') ? page.late : null;
+    });
+    slow = 0;
+    const lines = (await journal(id)) as { type: string; tool?: string }[];
+    expect(lines.filter(({ type }) => type === 'result.late').map(({ tool }) => tool)).toEqual(
+      late.map(({ tool }) => tool),
+    );
+    expect(lines.filter(({ type }) => type !== 'result.late').at(-1)).toMatchObject({ type: 'run.cancelled' });
   });
 });
