@@ -1,7 +1,7 @@
 /** `npm run bench -- engine`: measures the run engine in three modes, then its peers, and prints tables and one RESULT line. */
 import { mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type Measurement, measure } from './measure.ts';
+import { type Measurement, measure, settle } from './measure.ts';
 import { HELP, type Mode, type Options, parseOptions } from './options.ts';
 import { type PeerMeasurement, preparePeers, runPeer } from './peers.ts';
 import { costTable, machine, peerTable, resultLine, speedTable } from './report.ts';
@@ -13,6 +13,7 @@ async function measureMode(mode: Mode, options: Options): Promise<Measurement[]>
   const { tracing, partitions } = options;
   const stack = await startStack({ mode, tracing, partitions, profiles });
   try {
+    await settle(stack, options.settleMs);
     const measured: Measurement[] = [];
     // Being alone is a question for the default mode; the others are about throughput.
     const concurrencies = options.concurrencies.filter((count) => count > 1 || mode === 'default');

@@ -1,6 +1,6 @@
 /** Measures one stack at one concurrency: several repetitions, of each figure the median. */
 import type { LoadOrder, LoadResult } from './load.ts';
-import type { Options } from './options.ts';
+import { type Options, SETTLE_CONCURRENCY } from './options.ts';
 import { cpuSeconds, messageFrom, peakMiB, resetPeak } from './processes.ts';
 import type { Stack } from './stack.ts';
 
@@ -25,6 +25,15 @@ export function median(values: number[]): number {
   const sorted = values.toSorted((a, b) => a - b);
   const middle = Math.floor(sorted.length / 2);
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Lets the code of all processes get hot before the first measurement. */
+export async function settle(stack: Stack, settleMs: number): Promise<void> {
+  if (settleMs === 0) return;
+  const done = messageFrom(stack.load, 'result');
+  const order: LoadOrder = { type: 'load', concurrency: SETTLE_CONCURRENCY, warmUpMs: settleMs, measureMs: 1 };
+  stack.load.child.send(order);
+  await done;
 }
 
 export async function measure(stack: Stack, concurrency: number, options: Options): Promise<Measurement> {

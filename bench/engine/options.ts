@@ -6,11 +6,16 @@ export type Mode = (typeof MODES)[number];
 export const PEERS = ['openai-agents', 'langgraph-sqlite'] as const;
 export type PeerName = (typeof PEERS)[number];
 
+export const SETTLE_CONCURRENCY = 64;
+
 export interface Options {
   modes: Mode[];
   peers: PeerName[];
   concurrencies: number[];
   repetitions: number;
+  /** Before the first measurement of a stack or peer, at `SETTLE_CONCURRENCY`: the engine's and the peers' code is compiled as it gets hot. */
+  settleMs: number;
+  /** Before each repetition. */
   warmUpMs: number;
   measureMs: number;
   partitions: number | undefined;
@@ -64,6 +69,7 @@ export function parseOptions(args: string[]): Options | 'help' {
     peers: listOf(values.peers, PEERS),
     concurrencies,
     repetitions: Number(values.repetitions ?? (quick ? 1 : 3)),
+    settleMs: quick ? 0 : 25_000,
     warmUpMs: quick ? 1_500 : 4_000,
     measureMs: Number(values.seconds ?? (quick ? 2 : 5)) * 1_000,
     partitions: values.partitions === undefined ? undefined : Number(values.partitions),

@@ -7,7 +7,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { median } from './measure.ts';
-import type { Options, PeerName } from './options.ts';
+import { type Options, type PeerName, SETTLE_CONCURRENCY } from './options.ts';
 import { cpuSeconds, messageFrom, peakMiB, resetPeak, startProcess } from './processes.ts';
 
 const folder = join(import.meta.dirname, 'peers');
@@ -50,6 +50,11 @@ export async function runPeer(name: PeerName, options: Options): Promise<PeerMea
   const peer = await startProcess({ name, file: `bench/engine/peers/${name}.mjs`, env });
   try {
     await messageFrom(peer, 'ready');
+    if (options.settleMs > 0) {
+      const done = messageFrom(peer, 'result');
+      peer.child.send({ concurrency: SETTLE_CONCURRENCY, warmUpMs: options.settleMs, measureMs: 1 });
+      await done;
+    }
     const measured: PeerFigures[] = [];
     for (const concurrency of options.concurrencies) {
       const repetitions: PeerFigures[] = [];
