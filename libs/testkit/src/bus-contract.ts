@@ -149,6 +149,19 @@ export function busContract(name: string, start: () => Promise<BusFixture>): voi
       expect((await bus.last(STREAMS.log.name, subject))?.sequence).toBe(sequences[2]);
     });
 
+    test('what is larger than a message may be is refused alone', async () => {
+      const subject = subjects.log(206);
+      const large = new Uint8Array(bus.payloadBytesMax + 1);
+      const appends = await Promise.allSettled([
+        bus.append(subject, bytes('before')),
+        bus.append(subject, large),
+        bus.append(subject, bytes('after')),
+      ]);
+      expect(appends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled']);
+      bus.publish('tutti.live.t.large', large);
+      expect((await other.last(STREAMS.log.name, subject))?.data).toEqual(bytes('after'));
+    });
+
     test('a message is found at its position until it is removed, on its own', async () => {
       const subject = subjects.parked(204);
       const first = await bus.append(subject, bytes('1'), { headers: { 'Tutti-Why': 'because' } });

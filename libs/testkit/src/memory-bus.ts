@@ -123,6 +123,8 @@ export class MemoryBus implements Bus {
 
   publish(subject: string, data: Uint8Array, options?: { reply?: string }): void {
     if (!this.#touch(`publish ${subject}`)) return;
+    // The real client refuses it, and says so in the log alone.
+    if (data.length > this.payloadBytesMax) return;
     this.#soon(() => this.#up(() => this.#server.publish(subject, data, options?.reply)));
     this.#touch(`published ${subject}`);
   }
@@ -186,6 +188,8 @@ export class MemoryBus implements Bus {
 
   append(subject: string, data: Uint8Array, options: AppendOptions = {}): Promise<number> {
     if (!this.#touch(`append ${subject}`)) return never();
+    if (data.length > this.payloadBytesMax)
+      return Promise.reject(new TuttiError('unavailable', `could not publish ${subject}: it is too large`));
     const appended = this.#ask<number>({
       what: `append ${subject}`,
       action: () => this.#server.append(subject, data, options, options.headers),
