@@ -131,7 +131,7 @@ export class MemoryBus implements Bus {
 
   subscribe(subject: string, handler: (message: BusMessage) => void, options?: { queue?: string }) {
     const subscription: Subscription = {
-      subject,
+      matches: matcherOf(subject),
       queue: options?.queue,
       connection: this.#connection,
       take: (from, data, reply) => this.#handle(handler, { subject: from, data, ...(reply ? { reply } : {}) }),
@@ -276,11 +276,12 @@ export class MemoryBus implements Bus {
     fromSequence: number,
     handler: (message: StoredMessage) => void | Promise<void>,
   ): Promise<Follower> {
+    const matchers = subjects.map(matcherOf);
     const follower = new MemoryFollower({
       server: this.#server,
       connection: this.#connection,
       stream: this.#server.stream(stream),
-      matches: (subject) => subjects.some((pattern) => matcherOf(pattern)(subject)),
+      matches: (subject) => matchers.some((matches) => matches(subject)),
       fromSequence,
       handler,
       failed: (error) => this.#server.onHandlerError?.(this.#process, error),

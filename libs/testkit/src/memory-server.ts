@@ -5,7 +5,7 @@
 import { BUCKETS, logStreams, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
 import type { StoredMessage } from '@tutti/runtime';
 import { MemoryBus } from './memory-bus.ts';
-import { type Matcher, MemoryBucketStore, MemoryStream, matcherOf, type StoreOptions } from './memory-store.ts';
+import { type Matcher, MemoryBucketStore, MemoryStream, type StoreOptions } from './memory-store.ts';
 import { type Lane, newLane, type VirtualProcess, type VirtualTime } from './virtual-clock.ts';
 
 /** What goes wrong. Asked at every step of a message's way; each answer is one event's fate. */
@@ -46,7 +46,7 @@ const GRID_PER_MS = 4;
 const PAYLOAD_BYTES_MAX = 1_048_576;
 
 export interface Subscription {
-  subject: string;
+  matches: Matcher;
   queue: string | undefined;
   connection: Connection;
   take(subject: string, data: Uint8Array, reply: string | undefined): void;
@@ -202,7 +202,7 @@ export class MemoryServer {
     const groups = new Map<string, Subscription[]>();
     let heard = false;
     for (const subscription of this.#subscriptions) {
-      if (!subscription.connection.up || !matcherOf(subscription.subject)(subject)) continue;
+      if (!subscription.connection.up || !subscription.matches(subject)) continue;
       heard = true;
       if (subscription.queue === undefined) this.#send(subscription, subject, data, reply);
       else groups.set(subscription.queue, [...(groups.get(subscription.queue) ?? []), subscription]);

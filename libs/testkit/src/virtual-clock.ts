@@ -112,7 +112,7 @@ export class VirtualTime {
         try {
           if (done()) return finish('done');
           if (this.events >= eventsEnd) return finish('events');
-          const next = this.#heap[0];
+          const next = this.#next();
           if (!next || next.at > until) {
             if (until !== Number.POSITIVE_INFINITY) this.now = Math.max(this.now, until);
             return finish(next ? 'time' : 'idle');
@@ -150,11 +150,19 @@ export class VirtualTime {
     process.piled.length = 0;
   }
 
-  /** The next event, if it still has somebody to happen to. */
+  /** The next event that still has somebody to happen to. */
+  #next(): Item | undefined {
+    for (;;) {
+      const item = this.#heap[0];
+      if (!item || (item.action && (item.process?.alive ?? true))) return item;
+      pop(this.#heap);
+    }
+  }
+
   #step(): void {
     const item = pop(this.#heap);
-    const { action, process } = item;
-    if (!action || (process && !process.alive)) return;
+    const { process } = item;
+    const action = item.action!;
     this.now = item.at;
     if (process && process.frozenUntil > item.at) return this.#pile(process, item);
     this.events++;
