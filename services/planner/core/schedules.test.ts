@@ -23,7 +23,12 @@ describe('a schedule', () => {
       paused: false,
       ...more,
     };
-    spec.inbound({ v: 1, type: 'schedule_set', tenant: 'default', session: id, run: id, at: spec.now, schedule });
+    const change = (changes: Partial<Schedule>) => {
+      const changed = { ...schedule, ...changes };
+      const base = { v: 1 as const, tenant: 'default', session: id, run: id, at: spec.now };
+      spec.inbound({ ...base, type: 'schedule_set', schedule: changed });
+    };
+    change({});
     const known = () => spec.state.schedules.get(id)!;
     /** Lets time pass to so long after the tick that is due, and takes it. */
     const tick = (lateMs = 0) => {
@@ -38,7 +43,7 @@ describe('a schedule', () => {
         return first;
       }
     };
-    return { spec, id, known, tick };
+    return { spec, id, known, tick, change };
   };
   const ended = ({ spec, id, known }: ReturnType<typeof set>) =>
     spec.inbound({
@@ -117,6 +122,11 @@ describe('a schedule', () => {
     const world = set({ timing: { type: 'once', at: 1_005_000 } });
     expect(world.tick()).toMatchObject({ nextAt: null });
     expect(world.spec.state.due.size).toBe(0);
+    // Set once more, with another goal: its moment has been. At another moment it is another tick.
+    world.change({ input: 'otherwise' });
+    expect(world.known().nextAt).toBeNull();
+    world.change({ timing: { type: 'once', at: 2_005_000 } });
+    expect(world.tick()).toMatchObject({ dueAt: 2_005_000, nextAt: null });
   });
 
   const again = ({ spec, id, known }: ReturnType<typeof set>, more: Partial<Schedule> = {}) =>
