@@ -23,11 +23,12 @@ const text = new TextDecoder();
 export interface Known {
   state: PartitionState;
   cache: EntryCache;
-  /** A parked run's state, without bringing it back. */
+  /** A parked run's state, without bringing it back: a copy, or one that nobody changes. */
   parked(run: string): Promise<RunState | undefined>;
   load(): PartitionLoad;
 }
 
+/** To be called when the state is what the log says; what it tells of it then is read before anything is waited for. */
 export async function answer(known: Known, data: Uint8Array): Promise<OwnerReply> {
   const request = OwnerRequestSchema.safeParse(parseJson(text.decode(data)));
   return request.success ? reply(known, request.data) : { op: 'unknown' };
@@ -37,7 +38,8 @@ async function reply(known: Known, request: OwnerRequest): Promise<OwnerReply> {
   const { state } = known;
   switch (request.op) {
     case 'run': {
-      const run = await find(known, request.run);
+      const found = find(known, request.run);
+      const run = found instanceof Promise ? await found : found;
       return run ? { op: 'run', run: viewOf(run) } : { op: 'unknown' };
     }
     case 'entries': {
@@ -45,7 +47,8 @@ async function reply(known: Known, request: OwnerRequest): Promise<OwnerReply> {
       return status ? { op: 'entries', ...known.cache.after(request.run, request.after), status } : { op: 'unknown' };
     }
     case 'approvals': {
-      const run = await find(known, request.run);
+      const found = find(known, request.run);
+      const run = found instanceof Promise ? await found : found;
       return run ? { op: 'approvals', approvals: pendingApprovals(run) } : { op: 'unknown' };
     }
     case 'approval':
@@ -65,14 +68,16 @@ async function reply(known: Known, request: OwnerRequest): Promise<OwnerReply> {
   }
 }
 
-async function find(known: Known, id: string): Promise<RunState | undefined> {
+/** At once where it is in memory: after any wait the state may be ahead of the log again. */
+function find(known: Known, id: string): RunState | undefined | Promise<RunState | undefined> {
   return known.state.runs.get(id) ?? (known.state.parked.has(id) ? known.parked(id) : undefined);
 }
 
 async function approval(known: Known, id: string): Promise<OwnerReply> {
   const { state } = known;
   const holder = state.approvals.get(id);
-  const candidates = holder ? [await find(known, holder)] : state.runs.values();
+  const found = holder ? find(known, holder) : undefined;
+  const candidates = holder ? [found instanceof Promise ? await found : found] : state.runs.values();
   for (const run of candidates) {
     if (!run || run.status === 'queued') continue;
     const record = run.approvals.find((candidate) => candidate.id === id);

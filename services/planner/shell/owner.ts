@@ -179,12 +179,10 @@ export class PartitionOwner {
       if (!message.reply) return;
       const { reply } = message;
       // Nobody is told what the log may yet refuse.
-      this.#written()
-        .then(() => answer(known, message.data))
-        .then(
-          (said) => bus.publish(reply, bytes.encode(JSON.stringify(said))),
-          (error) => log.warn({ error: (error as Error).message }, 'a question could not be answered'),
-        );
+      this.#onceWritten(() => answer(known, message.data)).then(
+        (said) => bus.publish(reply, bytes.encode(JSON.stringify(said))),
+        (error) => log.warn({ error: (error as Error).message }, 'a question could not be answered'),
+      );
     });
     const due = clock.every(PLANNER_LIMITS.dueCheckMs, () => this.#ring());
     const tell = clock.every(PLANNER_LIMITS.loadEveryMs, () =>
@@ -201,8 +199,7 @@ export class PartitionOwner {
   async #peek(run: string): Promise<ReturnType<typeof loadParked> | undefined> {
     const [input] = await this.#parking.fetch(this.#state, new Set([run]));
     if (input?.kind === 'unparked') return input.snapshot === null ? undefined : loadParked(input.snapshot);
-    await this.#written();
-    return this.#state.runs.get(run);
+    return this.#onceWritten(() => structuredClone(this.#state.runs.get(run)));
   }
 
   get gauges(): PartitionGauges {
@@ -354,9 +351,10 @@ export class PartitionOwner {
     return writing;
   }
 
-  /** Resolves when the state is what the log says; rejects when it has come to nothing. */
-  async #written(): Promise<void> {
+  /** Reads the state when it is what the log says; rejects when it has come to nothing. */
+  async #onceWritten<T>(read: () => T): Promise<Awaited<T>> {
     while (this.#writing) await this.#writing;
+    return await read();
   }
 
   async #write(batches: PackedBatch[]): Promise<void> {
