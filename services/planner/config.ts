@@ -46,6 +46,8 @@ export const PLANNER_LIMITS = {
   liveCharsMax: 100_000,
   letterRetryMs: 200,
   letterRetryMaxMs: 5_000,
+  /** What is kept of something that was too large for a dead letter. */
+  deadLetterCharsMax: 8_192,
   /** Between two tries of what a round needs from elsewhere: bundles, parked states, forks. */
   fetchRetryMs: 200,
   fetchRetryMaxMs: 3_000,

@@ -2,11 +2,20 @@
  * What comes in for a partition and what has to be at hand before the core can take it: bundles, journals of forks,
  * states of parked runs. Invariant: the inbound stays in order; what cannot be fetched now is tried until it can.
  */
-import { type Bundle, FORKS, InboundMessage, type RunStart, subjects, TuttiError } from '@tutti/contracts';
+import {
+  type Bundle,
+  type DeadLetter,
+  FORKS,
+  InboundMessage,
+  type RunStart,
+  subjects,
+  TuttiError,
+} from '@tutti/contracts';
 import type { BundleStore, Bus, Clock, Counter, Logger, StoredMessage } from '@tutti/runtime';
 import { PLANNER_LIMITS } from '../config.ts';
 import type { Input } from '../core/decide.ts';
 import { isEnded, type PartitionState } from '../core/state.ts';
+import { storeDeadLetter } from './dead-letters.ts';
 
 const text = new TextDecoder();
 
@@ -52,14 +61,20 @@ export class Intake {
         { partition: this.#partition, sequence: stored.sequence, issues },
         'an inbound message does not fit its schema',
       );
-      this.deadLetter(stored.sequence, 'it does not fit its schema', raw ?? text.decode(stored.data), stored.subject);
-      return { kind: 'skip', sequence: stored.sequence };
+      return this.#refuse(stored, raw ?? text.decode(stored.data));
     }
     const input: Input = { kind: 'inbound', sequence: stored.sequence, message: parsed.data };
     if (parsed.data.type !== 'start') return input;
     const { start } = parsed.data;
     if (this.#bundles.has(start.bundle) && !start.fork) return input;
     return this.#fetchFor(start, input);
+  }
+
+  /** Its letter is stored before it counts as read: then no death of a planner can lose it. */
+  async #refuse({ sequence, subject }: StoredMessage, payload: unknown): Promise<Input | undefined> {
+    this.#buried.inc();
+    await this.fetch('a dead letter', () => this.#bury(sequence, 'it does not fit its schema', payload, subject));
+    return this.#closed() ? undefined : { kind: 'skip', sequence };
   }
 
   async #fetchFor(start: RunStart, input: Extract<Input, { kind: 'inbound' }>): Promise<Input | undefined> {
@@ -95,7 +110,10 @@ export class Intake {
       try {
         return await get();
       } catch (error) {
-        log.warn({ partition: this.#partition, error: (error as Error).message }, `${what} cannot be read yet`);
+        log.warn(
+          { partition: this.#partition, error: (error as Error).message },
+          `${what}: it cannot be had or stored yet`,
+        );
         await clock.sleep(waitMs);
         waitMs = Math.min(waitMs * 2, PLANNER_LIMITS.fetchRetryMaxMs);
       }
@@ -123,9 +141,16 @@ export class Intake {
     for (const hash of this.#bundles.keys()) if (!used.has(hash)) this.#bundles.delete(hash);
   }
 
-  deadLetter(sequence: number, reason: string, payload: unknown, subject?: string): void {
-    const { bus, clock, log } = this.#context;
+  /** Of an input that made the state machine throw. */
+  deadLetter(sequence: number, reason: string, payload: unknown): void {
     this.#buried.inc();
+    this.#bury(sequence, reason, payload).catch((error) =>
+      this.#context.log.error({ err: error }, 'a dead letter could not be stored'),
+    );
+  }
+
+  async #bury(sequence: number, reason: string, payload: unknown, subject?: string): Promise<void> {
+    const { bus, clock } = this.#context;
     const message = InboundMessage.safeParse(payload);
     const about = message.success
       ? { tenant: message.data.tenant, session: message.data.session, run: message.data.run }
@@ -133,7 +158,7 @@ export class Intake {
     const from = message.success
       ? subjects.inbound(this.#partition, message.data.tenant, message.data.session, message.data.run)
       : subject;
-    const letter = {
+    const letter: DeadLetter = {
       v: 1,
       service: 'planner',
       kind: 'inbound',
@@ -144,11 +169,7 @@ export class Intake {
       sequence,
       payload,
     };
-    bus
-      .append(subjects.dead('planner'), new TextEncoder().encode(JSON.stringify(letter)), {
-        messageId: `dead:${this.#partition}:${sequence}`,
-      })
-      .catch((error) => log.error({ err: error }, 'a dead letter could not be stored'));
+    await storeDeadLetter(bus, letter, `dead:${this.#partition}:${sequence}`);
   }
 }
 

@@ -2,6 +2,7 @@
 import {
   BUCKETS,
   contentHash,
+  DeadLetter,
   type InboundMessage,
   newSessionId,
   type OwnerReply,
@@ -242,6 +243,18 @@ describe('one poisoned message or run does not stop its partition', () => {
       expect(plain.status).toBe('completed');
       expect(await ended(poisoned!)).toMatchObject({ status: 'failed', error: { code: 'internal' } });
       expect(await bus.last(STREAMS.deadLetters.name, 'tutti.dead.planner')).not.toBeNull();
+    });
+  });
+
+  test('rubbish so large that its dead letter cannot hold it: what it was can be seen, the next one goes on', async () => {
+    await withPlanner(say, async () => {
+      const data = new TextEncoder().encode('"'.repeat(bus.payloadBytesMax - 1_000));
+      const plain = await others(0, () => bus.append(subjects.inbound(0, 'default', 'ses_x', 'run_x'), data));
+      expect(plain.status).toBe('completed');
+      const stored = await bus.last(STREAMS.deadLetters.name, 'tutti.dead.planner');
+      const letter = DeadLetter.parse(JSON.parse(new TextDecoder().decode(stored!.data)));
+      expect(letter).toMatchObject({ kind: 'inbound', sequence: 1, payload: expect.stringMatching(/^"+$/) });
+      expect(letter.reason).toContain(`${data.length} characters`);
     });
   });
 

@@ -3,6 +3,7 @@ import { partitionOf, subjects } from '@tutti/contracts';
 import type { Bus, Clock, Logger } from '@tutti/runtime';
 import { PLANNER_LIMITS } from '../config.ts';
 import type { Letter } from '../core/state.ts';
+import { storeDeadLetter } from './dead-letters.ts';
 
 const bytes = new TextEncoder();
 
@@ -30,8 +31,7 @@ export async function deliver(
 }
 
 function send(bus: Bus, partitions: number, letter: Letter): Promise<number> {
-  if (letter.kind === 'dead')
-    return bus.append(subjects.dead('planner'), bytes.encode(JSON.stringify(letter.letter)), { messageId: letter.key });
+  if (letter.kind === 'dead') return storeDeadLetter(bus, letter.letter, letter.key);
   const { message } = letter;
   const target = subjects.inbound(
     partitionOf(message.session, partitions),
