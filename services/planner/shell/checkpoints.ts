@@ -38,8 +38,8 @@ export class Checkpoints {
 
   async load(): Promise<{ state: PartitionState; sequence: number } | undefined> {
     const message = await this.#bus.last(STREAMS.checkpoints.name, subjects.checkpoint(this.#partition));
+    this.#pointerSequence = message?.sequence ?? 0;
     if (!message) return;
-    this.#pointerSequence = message.sequence;
     const pointer = JSON.parse(text.decode(message.data)) as Pointer;
     this.#previous = blobsOf(pointer);
     const blobs = await this.#bus.blobs(BLOBS);
@@ -52,6 +52,12 @@ export class Checkpoints {
         'the checkpoint cannot be read: replaying the whole log',
       );
     }
+  }
+
+  /** Whether the last one that was loaded or written here is still the latest. */
+  async isNewest(): Promise<boolean> {
+    const message = await this.#bus.last(STREAMS.checkpoints.name, subjects.checkpoint(this.#partition));
+    return (message?.sequence ?? 0) === this.#pointerSequence;
   }
 
   async write(state: PartitionState, sequence: number): Promise<void> {

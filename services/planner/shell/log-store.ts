@@ -45,6 +45,14 @@ export class LogStore implements PartitionLog {
   }
 
   async open(): Promise<Opened> {
+    for (;;) {
+      const opened = await this.#open();
+      // Where a newer one was written meanwhile, what followed the older one may have been purged before it was read.
+      if (await this.#checkpoints.isNewest()) return opened;
+    }
+  }
+
+  async #open(): Promise<Opened> {
     const checkpoint = await this.#checkpoints.load();
     if (!checkpoint) return this.#replay(emptyState(), 0);
     try {

@@ -4,6 +4,7 @@ import {
   contentHash,
   DeadLetter,
   type InboundMessage,
+  LOG_FORMAT,
   newSessionId,
   type OwnerReply,
   partitionOf,
@@ -26,6 +27,7 @@ import {
 import { startTestNats, type TestNats, until } from '@tutti/testkit';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { PlannerConfig } from '../config.ts';
+import { applyBatch } from '../core/replay.ts';
 import type { Dispatch } from '../ports/dispatch.ts';
 import { plannerService } from '../service.ts';
 import { type Script, type StartedRun, startRun, startWorkers, tell, testBundle, tool } from '../test-support.ts';
@@ -218,6 +220,39 @@ describe('hand-over', () => {
     await b.owner.close();
     expect(opened).toBe(true);
   });
+});
+
+test('a log that is purged up to a newer checkpoint while it is read is read again', async () => {
+  const partition = 2;
+  const former = logOn(bus, partition);
+  const { state, lastSequence } = await former.open();
+  let end = lastSequence;
+  const write = async (hash: string) => {
+    const toolset = { type: 'toolset.learned' as const, at: 1, hash, tools: [] };
+    const head = { v: 1 as const, format: LOG_FORMAT, epoch: state.epoch + 1, owner: 'former', at: 1, readUpTo: 0 };
+    const batch = { ...head, delivered: [], partition: [toolset], entries: [] };
+    applyBatch(state, batch);
+    end = await former.append(batch, end);
+  };
+  await former.checkpoint(state, end);
+  await write('one');
+  await write('two');
+  let reads = 0;
+  const purging: Bus = new Proxy(bus, {
+    get(target, key) {
+      if (key !== 'read') return Reflect.get(target, key).bind?.(target) ?? Reflect.get(target, key);
+      return async function* (...[stream, subject, from]: Parameters<Bus['read']>) {
+        if (reads++ === 0) {
+          await former.checkpoint(state, end);
+          await bus.purge(stream, subject, end);
+        }
+        yield* target.read(stream, subject, from);
+      };
+    },
+  });
+  const opened = await logOn(purging, partition).open();
+  expect(reads).toBe(2);
+  expect([...opened.state.toolsets.keys()]).toEqual(['one', 'two']);
 });
 
 describe('one poisoned message or run does not stop its partition', () => {
