@@ -6,7 +6,7 @@ import { type Bundle, type InboundMessage, TuttiError } from '@tutti/contracts';
 import { advance } from './advance.ts';
 import { decideApproval, isOver } from './approvals.ts';
 import { childEnds, childWaits } from './children.ts';
-import { cancel, end } from './ends.ts';
+import { cancel, end, givenUp } from './ends.ts';
 import { takeFork } from './fork.ts';
 import { isIdle } from './rebuild.ts';
 import { Round } from './round.ts';
@@ -62,8 +62,14 @@ export function neededRuns(
   return state.parked.has(message.run) ? [message.run] : [];
 }
 
+function runOf(input: Input): string | undefined {
+  if (input.kind === 'inbound') return input.message.run;
+  return 'run' in input ? input.run : undefined;
+}
+
 export class Decider extends Round {
   take(input: Input): void {
+    this.about = runOf(input);
     switch (input.kind) {
       case 'skip':
         this.state.readUpTo = Math.max(this.state.readUpTo, input.sequence);
@@ -124,7 +130,7 @@ export class Decider extends Round {
     if (sequence !== null) this.state.readUpTo = Math.max(this.state.readUpTo, sequence);
     if (message?.type === 'start' && !isKnown(this, runId)) acceptOnly(this, message);
     const run = this.run(runId);
-    if (run) end(this, run, new TuttiError('internal', `Tutti could not go on with this run: ${reason}`).toInfo());
+    if (run) end(this, run, givenUp(reason));
   }
 
   #inbound(message: InboundMessage, prefix: unknown): void {

@@ -1,5 +1,5 @@
 /** How a run comes to its end: with its answer, with an error and what was achieved until then, or cancelled. */
-import type { Citation, ErrorInfo } from '@tutti/contracts';
+import { type Citation, type ErrorInfo, TuttiError } from '@tutti/contracts';
 import { decideApproval } from './approvals.ts';
 import type { Round } from './round.ts';
 import { type ActiveRun, isActive, isEmpty, isEnded, type RunState } from './state.ts';
@@ -24,6 +24,25 @@ export function end(round: Round, run: RunState, error?: ErrorInfo): void {
     usage,
     degraded: run.degraded,
   });
+}
+
+/**
+ * What deciding about a run throws is the end of that run, where the input that led to it is about another run or about
+ * none: given up for it, those would be tried again for ever. An input about the run itself is its owner's to judge.
+ */
+export function guarded(round: Round, id: string, decide: () => void): void {
+  try {
+    decide();
+  } catch (error) {
+    const run = round.run(id);
+    if (!run || !round.whole || id === round.about) throw error;
+    round.faults.push({ run: id, error });
+    end(round, run, givenUp(error instanceof Error ? error.message : String(error)));
+  }
+}
+
+export function givenUp(reason: string): ErrorInfo {
+  return new TuttiError('internal', `Tutti could not go on with this run: ${reason}`).toInfo();
 }
 
 const NO_USAGE = { modelCalls: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 };

@@ -48,6 +48,11 @@ export class Round {
   readonly toPark: string[] = [];
   /** Parked runs for which something came due: their state is needed. */
   readonly wanted: string[] = [];
+  /** Runs that were given up because deciding about them threw, and what (see `guarded`). */
+  readonly faults: { run: string; error: unknown }[] = [];
+  /** The run that this input is about, if it is about one. */
+  about: string | undefined;
+  #applying = false;
   /** Ticks that are due: they need the tenant's bundle. */
   readonly ticks: { tenant: string; id: string; dueAt: number }[] = [];
 
@@ -68,12 +73,21 @@ export class Round {
   /** An entry with its number and time: those of a fork's prefix. */
   append(entry: RunEntry): void {
     this.entries.push(entry);
+    this.#applying = true;
     evolve(this.state, entry);
+    this.#applying = false;
   }
 
   emitPartition(entry: PartitionEntry): void {
     this.partitionEntries.push(entry);
+    this.#applying = true;
     evolvePartition(this.state, entry);
+    this.#applying = false;
+  }
+
+  /** False once an entry could not be applied: then nothing can be built on the state any more. */
+  get whole(): boolean {
+    return !this.#applying;
   }
 
   /** The run as it is now: evolve puts another object in its place when its status changes its shape. */

@@ -9,7 +9,7 @@ import {
   type WhenBusy,
 } from '@tutti/contracts';
 import { boundInterrupted } from './bounds.ts';
-import { cancel, end } from './ends.ts';
+import { cancel, end, guarded } from './ends.ts';
 import { needsToolset } from './engine-tools.ts';
 import { limitsOf } from './limits.ts';
 import { tenantOf, unready } from './rebuild.ts';
@@ -111,7 +111,7 @@ export function admit(round: Round): void {
   while (state.readyRuns > 0 && state.activeRoots < env.admission.activeRunsMax) {
     const next = nextReady(round);
     if (!next) return;
-    begin(round, next);
+    guarded(round, next.id, () => begin(round, next));
   }
 }
 

@@ -3,7 +3,7 @@ import { TuttiError } from '@tutti/contracts';
 import { advance, unanswered } from './advance.ts';
 import { decideApproval } from './approvals.ts';
 import type { Due } from './due.ts';
-import { end } from './ends.ts';
+import { end, guarded } from './ends.ts';
 import { isIdle } from './rebuild.ts';
 import type { Round } from './round.ts';
 import { type ActiveRun, isActive } from './state.ts';
@@ -30,7 +30,7 @@ function act(round: Round, item: Due): void {
   }
   if (round.state.parked.has(item.owner)) return void round.wanted.push(item.owner);
   const run = round.run(item.owner);
-  if (run && isActive(run)) actOnRun(round, run, item);
+  if (run && isActive(run)) guarded(round, run.id, () => actOnRun(round, run, item));
 }
 
 function actOnRun(round: Round, run: ActiveRun, { kind, id }: Due): void {

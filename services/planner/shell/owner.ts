@@ -376,6 +376,11 @@ export class PartitionOwner {
     this.#live.tell(this.#state, decider.entries, json);
     traceEntries(this.#context.telemetry, this.#state, decider.entries);
     for (const { type } of decider.entries) if (type === 'step.retried') this.#options.counts.retries.inc();
+    for (const { run, error } of decider.faults)
+      this.#context.log.error(
+        { err: error, partition: this.partition, run },
+        'a run cannot be gone on with; it is given up',
+      );
     for (const asking of decider.forgotten) this.#giveUp(asking);
     for (const { run, callId } of decider.toSend) this.#sendStep(run, callId);
     for (const letter of this.#state.fresh.splice(0)) {
