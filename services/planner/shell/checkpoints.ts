@@ -3,7 +3,7 @@
  * Written in slices while the owner goes on: a run that is about to change before its slice came is written down first
  * (copy on write), so that all of them are as they were at that position. A blob is there before anything points to it.
  */
-import { BLOBS, STREAMS, subjects } from '@tutti/contracts';
+import { BLOBS, STREAMS, subjects, TuttiError } from '@tutti/contracts';
 import type { Blobs, Bus, Clock, Logger } from '@tutti/runtime';
 import { loadState, StateLoader, saveHead, saveRun } from '../core/save.ts';
 import type { PartitionState, RunState } from '../core/state.ts';
@@ -47,6 +47,8 @@ export class Checkpoints {
       const state = pointer.v === 1 ? await loadWhole(blobs, pointer.blob) : await loadParts(blobs, pointer);
       return state && { state, sequence: pointer.sequence };
     } catch (error) {
+      // A bus that is away says nothing about the checkpoint; without it most of the log may be gone.
+      if (error instanceof TuttiError) throw error;
       this.#log.warn(
         { partition: this.#partition, error: (error as Error).message },
         'the checkpoint cannot be read: replaying the whole log',

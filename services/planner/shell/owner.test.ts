@@ -10,6 +10,7 @@ import {
   partitionOf,
   STREAMS,
   subjects,
+  TuttiError,
 } from '@tutti/contracts';
 import {
   type Bus,
@@ -94,6 +95,17 @@ async function withPlanner(
     await planner.stop();
     await workers.stop();
   }
+}
+
+/** The same thing but for what is done otherwise. */
+function over<T extends object>(thing: T, other: Partial<T>): T {
+  return new Proxy(thing, {
+    get(target, key) {
+      if (key in other) return other[key as keyof T];
+      const value = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
 }
 
 const logOn = (on: Bus, partition: number) => new LogStore({ bus: on, partition, log, clock: systemClock });
@@ -238,21 +250,37 @@ test('a log that is purged up to a newer checkpoint while it is read is read aga
   await write('one');
   await write('two');
   let reads = 0;
-  const purging: Bus = new Proxy(bus, {
-    get(target, key) {
-      if (key !== 'read') return Reflect.get(target, key).bind?.(target) ?? Reflect.get(target, key);
-      return async function* (...[stream, subject, from]: Parameters<Bus['read']>) {
-        if (reads++ === 0) {
-          await former.checkpoint(state, end);
-          await bus.purge(stream, subject, end);
-        }
-        yield* target.read(stream, subject, from);
-      };
+  const purging = over(bus, {
+    async *read(stream, subject, from) {
+      if (reads++ === 0) {
+        await former.checkpoint(state, end);
+        await bus.purge(stream, subject, end);
+      }
+      yield* bus.read(stream, subject, from);
     },
   });
   const opened = await logOn(purging, partition).open();
   expect(reads).toBe(2);
   expect([...opened.state.toolsets.keys()]).toEqual(['one', 'two']);
+});
+
+test('a checkpoint that cannot be had just now is waited for: the log without it is not all there', async () => {
+  const partition = 2;
+  const former = logOn(bus, partition);
+  const { state, lastSequence } = await former.open();
+  await former.checkpoint(state, lastSequence);
+  let asked = 0;
+  const away = over(bus, {
+    blobs: async (name) =>
+      over(await bus.blobs(name), {
+        async get(key) {
+          if (asked++ === 0) throw new TuttiError('unavailable', `${key}: no answer in time`);
+          return (await bus.blobs(name)).get(key);
+        },
+      }),
+  });
+  await expect(logOn(away, partition).open()).rejects.toThrow('no answer in time');
+  expect((await logOn(away, partition).open()).lastSequence).toBe(lastSequence);
 });
 
 describe('one poisoned message or run does not stop its partition', () => {
