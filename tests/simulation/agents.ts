@@ -44,4 +44,8 @@ export const BUNDLE = Bundle.parse({
   collections: { notes: { name: 'notes' } },
 });
 export const BUNDLE_HASH = contentHash(BUNDLE);
+
+/** One that no gateway lets through: an agent without the list of tools that every decision reads. It makes the state machine throw. */
+export const POISON = { ...BUNDLE, agents: { worker: { ...BUNDLE.agents.worker, tools: undefined } } };
+export const POISON_HASH = contentHash(POISON);
 export type AgentName = 'answerer' | 'worker' | 'planner' | 'boss' | 'asker' | 'looper' | 'thinker';

@@ -1,6 +1,6 @@
 /**
  * `npm run sim`: one seed in full, or many on all cores.
- *   npm run sim -- --seeds 100000            many, from --seed (default 1) on
+ *   npm run sim -- --seeds 100000            many, from --seed (default 1) on; --workers 1: on one core
  *   npm run sim -- --seed 42 --runs 6        one; with --trace everything that happens in it
  *   npm run sim -- --mutant no-cas           with a planted bug, until it is found
  */
@@ -15,7 +15,7 @@ const { values } = parseArgs({
     seeds: { type: 'string' },
     runs: { type: 'string' },
     mutant: { type: 'string' },
-    threads: { type: 'string' },
+    workers: { type: 'string' },
     trace: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
   },
@@ -26,7 +26,7 @@ const SHOWN_MAX = 20;
 const PROBLEM_CHARS = 1_500;
 const MUTANT_SEEDS = 2_000;
 
-function number(name: 'seed' | 'seeds' | 'runs' | 'threads'): number | undefined {
+function number(name: 'seed' | 'seeds' | 'runs' | 'workers'): number | undefined {
   const text = values[name];
   if (text === undefined) return;
   const value = Number(text);
@@ -75,7 +75,7 @@ async function many(from: number, count: number): Promise<boolean> {
     count,
     runs: number('runs'),
     mutant: values.mutant,
-    threads: number('threads'),
+    workers: number('workers'),
     done(result) {
       done++;
       runs += result.runs;
@@ -92,11 +92,12 @@ async function many(from: number, count: number): Promise<boolean> {
   });
   clearInterval(progress);
   console.log(summary());
+  console.log(`${done} seeds, ${failed} failures`);
   return failed === 0;
 }
 
 if (values.help || (values.mutant && !MUTANTS[values.mutant])) {
-  console.log('npm run sim -- [--seed N] [--seeds COUNT] [--runs N] [--trace] [--threads N] [--mutant NAME]');
+  console.log('npm run sim -- [--seed N] [--seeds COUNT] [--runs N] [--trace] [--workers N] [--mutant NAME]');
   for (const [name, { what }] of Object.entries(MUTANTS)) console.log(`  ${name.padEnd(22)} ${what}`);
   process.exit(values.help ? 0 : 1);
 }

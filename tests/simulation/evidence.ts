@@ -41,11 +41,17 @@ export class Evidence {
   readonly log: SeenBatch[] = [];
   readonly requests: SeenRequest[] = [];
   readonly deadLetters: DeadLetter[] = [];
+  /** Messages in the inbound that are none. */
+  readonly rubbish: { sequence: number; partition: number }[] = [];
   /** Entries of each run, in the order in which they were stored. */
   readonly runs = new Map<string, SeenEntry[]>();
   /** First start of each run in the inbound. */
   readonly starts = new Map<string, SeenInbound>();
   readonly ended = new Set<string>();
+  /** Virtual ms. */
+  lastEndAt = 0;
+  readonly #unfinished = new Set<string>();
+  readonly #batches = new WeakMap<StoredMessage, SeenBatch>();
   /** Entries of all runs. */
   entries = 0;
   /** Calls that some entry asked for. */
@@ -64,7 +70,22 @@ export class Evidence {
   }
 
   get unfinished(): string[] {
-    return [...this.starts.keys()].filter((run) => !this.ended.has(run));
+    return [...this.#unfinished];
+  }
+  get allEnded(): boolean {
+    return this.#unfinished.size === 0;
+  }
+
+  /** What a log message says, for whoever has got it from the server. */
+  batchOf(message: StoredMessage): LogBatch {
+    return this.#batches.get(message)!.batch;
+  }
+
+  /** Rubbish that no dead letter tells of. */
+  get unburied(): { sequence: number; partition: number }[] {
+    if (this.rubbish.length === 0) return this.rubbish;
+    const letters = new Set(this.deadLetters.map((letter) => letter.sequence));
+    return this.rubbish.filter(({ sequence }) => !letters.has(sequence));
   }
 
   /** An entry that a fork took over from another run's journal. */
@@ -79,17 +100,27 @@ export class Evidence {
     const partition = Number(message.subject.split('.')[2]);
     if (message.subject.startsWith('tutti.log.')) {
       const seen = { sequence: message.sequence, at, partition, batch: parse<LogBatch>(message.data) };
+      this.#batches.set(message, seen);
       this.#batch(seen);
       return seen;
+    }
+    if (message.subject.endsWith(`.${RUBBISH}`)) {
+      this.rubbish.push({ sequence: message.sequence, partition });
+      return undefined;
     }
     if (stream === STREAMS.inbound.name) {
       const seen = { sequence: message.sequence, at, partition, message: parse<InboundMessage>(message.data) };
       this.inbound.push(seen);
-      if (seen.message.type === 'start' && !this.starts.has(seen.message.run)) this.starts.set(seen.message.run, seen);
+      if (seen.message.type === 'start' && !this.starts.has(seen.message.run)) this.#started(seen.message.run, seen);
       return seen;
     }
     if (stream === STREAMS.deadLetters.name) this.deadLetters.push(parse<DeadLetter>(message.data));
     return undefined;
+  }
+
+  #started(run: string, seen: SeenInbound): void {
+    this.starts.set(run, seen);
+    if (!this.ended.has(run)) this.#unfinished.add(run);
   }
 
   #batch(seen: SeenBatch): void {
@@ -99,7 +130,11 @@ export class Evidence {
       const entries = this.runs.get(entry.run);
       if (entries) entries.push({ entry, in: seen });
       else this.runs.set(entry.run, [{ entry, in: seen }]);
-      if (isEnd(entry)) this.ended.add(entry.run);
+      if (isEnd(entry)) {
+        this.ended.add(entry.run);
+        this.lastEndAt = seen.at;
+        this.#unfinished.delete(entry.run);
+      }
       if (entry.type === 'step.requested') this.requested.add(entry.callId);
       if (entry.type === 'approval.decided' && entry.decision === 'approved') this.approved.add(entry.approval);
     }
@@ -113,3 +148,5 @@ export class Evidence {
 }
 
 const NOTICED_MAX = 50;
+/** Stands in a subject where the run's id would be. */
+export const RUBBISH = 'rubbish';

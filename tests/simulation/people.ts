@@ -12,10 +12,10 @@ import {
   scheduleIdFor,
   subjects,
 } from '@tutti/contracts';
-import { type Bus, type Caller, createCaller, type Logger } from '@tutti/runtime';
+import { type AppendOptions, type Bus, type Caller, createCaller, type Logger } from '@tutti/runtime';
 import type { MemoryServer, Random, VirtualProcess } from '@tutti/testkit';
-import { type AgentName, BUNDLE, BUNDLE_HASH } from './agents.ts';
-import type { SeenBatch } from './evidence.ts';
+import { type AgentName, BUNDLE, BUNDLE_HASH, POISON, POISON_HASH } from './agents.ts';
+import { RUBBISH, type SeenBatch } from './evidence.ts';
 
 const TENANTS = ['acme', 'beta'] as const;
 const AGENTS: readonly AgentName[] = [
@@ -32,6 +32,7 @@ const AGENTS: readonly AgentName[] = [
 const RETRY_MS = 250;
 const SET_BY_THEN_MS = 15_000;
 const FORK_TIMEOUT_MS = 20_000;
+const SLEEPS_MAX_MS = 60_000;
 const encoder = new TextEncoder();
 
 export interface Plans {
@@ -43,6 +44,10 @@ export interface Plans {
   cancel: number;
   repeat: number;
   schedules: number;
+  /** Messages that are none. */
+  rubbish: number;
+  /** Starts, instead of others, that the state machine cannot take. */
+  poison: number;
   /** Forks that somebody makes of what has run so far. */
   forks: number;
 }
@@ -66,7 +71,8 @@ export class People {
     this.#bus = server.connect(this.#process);
     this.#caller = createCaller(this.#bus, log, this.#process.clock);
     const bundles = server.bucket(BUCKETS.bundles);
-    bundles.put(`bundle.${BUNDLE_HASH}`, encoder.encode(JSON.stringify(BUNDLE)));
+    for (const [hash, bundle] of Object.entries({ [BUNDLE_HASH]: BUNDLE, [POISON_HASH]: POISON }))
+      bundles.put(`bundle.${hash}`, encoder.encode(JSON.stringify(bundle)));
     for (const tenant of TENANTS) bundles.put(`current.${tenant}`, encoder.encode(BUNDLE_HASH));
   }
 
@@ -96,21 +102,23 @@ export class People {
     for (let i = 0; i < plans.runs; i++)
       this.#later(random.between(0, plans.untilMs), () => {
         const { tenant, id } = random.pick(sessions);
-        this.#start(tenant, id, random.pick(AGENTS), plans);
+        if (i < plans.poison) this.#start(tenant, id, 'worker', plans, POISON_HASH);
+        else this.#start(tenant, id, random.pick(AGENTS), plans);
       });
+    for (let i = 0; i < plans.rubbish; i++) this.#later(random.between(0, plans.untilMs), () => this.#rubbish());
     for (let i = 0; i < plans.forks; i++)
       this.#later(random.between(plans.untilMs / 2, plans.overMs), () => this.#fork());
     if (random.chance(plans.schedules))
       this.#schedule(random.pick(TENANTS), random.between(0, plans.untilMs), plans.overMs);
   }
 
-  #start(tenant: string, session: string, agent: AgentName, plans: Plans): void {
+  #start(tenant: string, session: string, agent: AgentName, plans: Plans, bundle = BUNDLE_HASH): void {
     const random = this.#random;
     const run = newRunId(session, this.#now, random.bytes(16));
     const start: RunStart = {
       agent: random.chance(0.02) ? 'stranger' : agent,
       input: `goal of ${run}`,
-      bundle: random.chance(0.02) ? 'no such bundle' : BUNDLE_HASH,
+      bundle: random.chance(0.02) ? 'no such bundle' : bundle,
       principal: { id: 'kim', roles: [] },
       limits: random.chance(0.1) ? { modelCallsMax: 1 + random.below(3) } : {},
       root: run,
@@ -158,6 +166,14 @@ export class People {
     this.#later(overMs + SET_BY_THEN_MS, remove);
   }
 
+  #rubbish(): void {
+    const random = this.#random;
+    const large = '"'.repeat(this.#bus.payloadBytesMax);
+    const text = random.pick(['{', 'null', '[]', '{"v":1,"type":"start"}', '{"v":1,"type":"nothing known"}', large]);
+    const subject = subjects.inbound(random.below(this.#partitions), random.pick(TENANTS), 'ses_x', RUBBISH);
+    this.#append(subject, encoder.encode(text), {}, () => this.#later(RETRY_MS, () => this.#rubbish()));
+  }
+
   /** From some version of some run; whoever asks for one that cannot be is told so. */
   #fork(): void {
     const random = this.#random;
@@ -190,7 +206,20 @@ export class People {
       this.lengths.set(entry.run, entry.n);
       if (entry.type === 'approval.requested') this.#decide(entry.approval);
       if (entry.type === 'question.asked') this.#answer(entry.question);
+      if (entry.type === 'sleep.started') this.#sleeps.set(`${entry.run} ${entry.callId}`, entry.until);
+      if (entry.type === 'sleep.ended') this.#sleeps.delete(`${entry.run} ${entry.callId}`);
+      if (entry.type === 'run.forked') this.#forked(entry.run, entry.at);
     }
+  }
+
+  /** The sleeps of a run may end hours later by the clock of its fork, where that of its planner was set forward. Nobody waits for those. */
+  #forked(run: string, at: number): void {
+    const long = [...this.#sleeps].some(([key, until]) => key.startsWith(`${run} `) && until - at > SLEEPS_MAX_MS);
+    if (!long) return;
+    const tenant = this.#tenantOf(run);
+    const session = this.sessions.get(run)!;
+    const message = { v: 1 as const, tenant, session, run, at, type: 'cancel' as const };
+    this.#later(RETRY_MS, () => this.#tell({ ...message, by: 'kim', reason: 'it sleeps for too long' }, undefined, 1));
   }
 
   #decide(approval: ApprovalRecord): void {
@@ -234,6 +263,9 @@ export class People {
     return known;
   }
   readonly tenants = new Map<string, string>();
+  readonly sessions = new Map<string, string>();
+  /** Sleeps under way, by run and call. */
+  readonly #sleeps = new Map<string, number>();
   /** Entries that each run has, as far as they have seen. */
   readonly lengths = new Map<string, number>();
 
@@ -252,11 +284,17 @@ export class People {
       message.run,
     );
     const data = encoder.encode(JSON.stringify(InboundMessage.parse(message)));
+    this.#append(subject, data, messageId === undefined ? {} : { messageId }, () => {
+      if (this.#random.chance(patience)) this.#later(RETRY_MS, () => this.#tell(message, messageId, patience));
+    });
+  }
+
+  #append(subject: string, data: Uint8Array, options: AppendOptions, failed: () => void): void {
     this.pending++;
     const over = () => void this.pending--;
-    this.#bus.append(subject, data, messageId === undefined ? {} : { messageId }).then(over, () => {
+    this.#bus.append(subject, data, options).then(over, () => {
       over();
-      if (this.#random.chance(patience)) this.#later(RETRY_MS, () => this.#tell(message, messageId, patience));
+      failed();
     });
   }
 }

@@ -3,7 +3,7 @@
  * virtual time. Owns how they are wired together (as services/planner/service.ts does it), with the seams at which
  * mutants take hold, and how they die, stop for a while, are told to go, and come back.
  */
-import { BUCKETS, logStreamOf } from '@tutti/contracts';
+import { BUCKETS, LOG_FORMAT, logStreamOf } from '@tutti/contracts';
 import {
   createBundleStore,
   createCaller,
@@ -19,7 +19,7 @@ import type { PlannerConfig } from '../../services/planner/config.ts';
 import type { PartitionState } from '../../services/planner/core/state.ts';
 import { journalHandlers } from '../../services/planner/journal/handlers.ts';
 import type { Dispatch } from '../../services/planner/ports/dispatch.ts';
-import type { Leases } from '../../services/planner/ports/lease.ts';
+import type { Leases, Sign } from '../../services/planner/ports/lease.ts';
 import type { PartitionLog } from '../../services/planner/ports/log.ts';
 import { logOf } from '../../services/planner/service.ts';
 import { openLeases } from '../../services/planner/shell/bucket-leases.ts';
@@ -33,6 +33,7 @@ export interface Seams {
   log?(log: PartitionLog, context: ServiceContext<PlannerConfig>, partition: number): PartitionLog;
   dispatch?(dispatch: Dispatch, context: ServiceContext<PlannerConfig>): Dispatch;
   leases?(leases: Leases, context: ServiceContext<PlannerConfig>): Leases;
+  nextTick?: typeof nextTick;
 }
 
 export interface PlannersDeps {
@@ -43,6 +44,8 @@ export interface PlannersDeps {
   logOf(process: VirtualProcess): Logger;
   shadows: Shadows;
   seams: Seams;
+  /** Planners that start from then on (virtual ms) are of a later version. */
+  upgradeAt: number | undefined;
   /** How often a checkpoint's state is compared with the log's, 0 to 1. */
   compare: number;
 }
@@ -50,6 +53,7 @@ export interface PlannersDeps {
 export interface Planner {
   process: VirtualProcess;
   ownership: Ownership | undefined;
+  startedAt: number;
   /** The state that each of its owners has, and how far it has written. */
   owners: Map<number, { state: PartitionState; sequence: number }>;
 }
@@ -65,6 +69,8 @@ export class Planners {
   readonly all = new Set<Planner>();
   readonly #deps: PlannersDeps;
   #count = 0;
+  /** Planners that are being drained, or that will come back. */
+  #leaving = 0;
 
   constructor(deps: PlannersDeps) {
     this.#deps = deps;
@@ -80,7 +86,7 @@ export class Planners {
   start(): void {
     const { server } = this.#deps;
     const process = server.time.process(`planner-${++this.#count}`);
-    const planner: Planner = { process, ownership: undefined, owners: new Map() };
+    const planner: Planner = { process, ownership: undefined, startedAt: server.time.now, owners: new Map() };
     this.all.add(planner);
     void this.#open(planner).catch((error) => {
       // A service that cannot start ends, and is started again.
@@ -90,9 +96,12 @@ export class Planners {
   }
 
   async #open(planner: Planner): Promise<void> {
-    const { partitions, logStreams, seams } = this.#deps;
-    const context = seams.context?.(this.#contextOf(planner.process)) ?? this.#contextOf(planner.process);
-    const leases = await openLeases(context.bus);
+    const { partitions, seams } = this.#deps;
+    const later = planner.startedAt >= (this.#deps.upgradeAt ?? Number.POSITIVE_INFINITY);
+    const plain = later ? readsLater(this.#contextOf(planner.process)) : this.#contextOf(planner.process);
+    const context = seams.context?.(plain) ?? plain;
+    const opened = await openLeases(context.bus);
+    const leases = later ? signsLater(opened) : opened;
     const dispatch = new Dispatcher(context.caller, context.clock, context.metrics);
     const ownership = new Ownership({
       context,
@@ -100,10 +109,10 @@ export class Planners {
       leases: seams.leases?.(leases, context) ?? leases,
       dispatch: seams.dispatch?.(dispatch, context) ?? dispatch,
       logOf: (partition) => {
-        const store = logOf(context, partition, logStreamOf(partition, logStreams));
+        const store = this.#logOf(context, partition, later);
         return this.#watched(planner, partition, seams.log?.(store, context, partition) ?? store);
       },
-      nextTick,
+      nextTick: seams.nextTick ?? nextTick,
     });
     await ownership.start();
     planner.ownership = ownership;
@@ -116,6 +125,32 @@ export class Planners {
       log: context.log,
       clock: context.clock,
     });
+  }
+
+  #logOf(context: ServiceContext<PlannerConfig>, partition: number, later: boolean): PartitionLog {
+    const store = logOf(context, partition, logStreamOf(partition, this.#deps.logStreams));
+    if (!later) return store;
+    return over(store, {
+      append: (batch, last, json) => store.append({ ...batch, format: LATER_FORMAT }, last, json),
+    });
+  }
+
+  /** What an owner finds that comes when all is over: checkpoint, log and parked runs as they were left. */
+  async openOnceMore(partition: number): Promise<void> {
+    const { server, shadows } = this.#deps;
+    const context = readsLater(this.#contextOf(server.time.process('inspector')));
+    const { state, lastSequence } = await this.#logOf(context, partition, false).open();
+    shadows.compare(partition, state, lastSequence, 'what a later owner finds');
+  }
+
+  /** What each holds; null while some have come too lately, or are on their way out. */
+  held(settledMs: number): Map<string, number[]> | null {
+    const held = new Map<string, number[]>();
+    for (const { process, ownership, startedAt } of this.all) {
+      if (!ownership || process.time.now - startedAt < settledMs) return null;
+      held.set(process.name, ownership.owned);
+    }
+    return held.size > 0 && !this.#leaving ? held : null;
   }
 
   #contextOf(process: VirtualProcess): ServiceContext<PlannerConfig> {
@@ -188,7 +223,11 @@ export class Planners {
     if (!this.all.delete(planner)) return;
     planner.process.kill();
     this.#deps.server.gone(planner.process);
-    this.#deps.server.time.after(restartAfterMs, () => this.start());
+    this.#leaving++;
+    this.#deps.server.time.after(restartAfterMs, () => {
+      this.#leaving--;
+      this.start();
+    });
   }
   killProcess(process: VirtualProcess, restartAfterMs: number): void {
     const planner = this.alive.find((candidate) => candidate.process === process);
@@ -199,7 +238,14 @@ export class Planners {
   drain(planner: Planner, restartAfterMs: number): void {
     const { time } = this.#deps.server;
     time.note?.(`${planner.process.name} is told to go`);
-    const gone = () => this.kill(planner, restartAfterMs);
+    this.#leaving++;
+    let over = false;
+    const gone = () => {
+      if (over) return;
+      over = true;
+      this.#leaving--;
+      this.kill(planner, restartAfterMs);
+    };
     // In its own time: it may be stopped, or dead already.
     time.after(0, () => void planner.ownership?.drain().then(gone, gone), planner.process);
     time.after(DRAIN_MAX_MS, gone);
@@ -208,3 +254,45 @@ export class Planners {
 
 /** An orchestrator's patience. */
 const DRAIN_MAX_MS = 10_000;
+
+const LATER_FORMAT = LOG_FORMAT + 1;
+
+/** A planner of a later version understands what it writes. To everything else here it is the same one. */
+function readsLater(context: ServiceContext<PlannerConfig>): ServiceContext<PlannerConfig> {
+  const { bus } = context;
+  const [later, known] = [`"format":${LATER_FORMAT}`, `"format":${LOG_FORMAT}`];
+  async function* read(stream: string, subject: string, from: number) {
+    for await (const message of bus.read(stream, subject, from))
+      yield { ...message, data: encoder.encode(decoder.decode(message.data).replace(later, known)) };
+  }
+  return { ...context, bus: over(bus, { read }) };
+}
+/** It says that it is of a later version; seen by it, the others are of an earlier one. */
+function signsLater(leases: Leases): Leases {
+  const by = (sign: Sign, more: number) => ({ ...sign, format: sign.format + more });
+  return over(leases, {
+    announce: (planner, sign) => leases.announce(planner, by(sign, LATER_FORMAT - LOG_FORMAT)),
+    watch: (handler) =>
+      leases.watch((change) =>
+        handler(
+          change.kind === 'planner' && change.sign
+            ? { ...change, sign: by(change.sign, LOG_FORMAT - LATER_FORMAT) }
+            : change,
+        ),
+      ),
+  });
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** The same thing but for what is said otherwise. */
+export function over<T extends object>(thing: T, other: Partial<T>): T {
+  return new Proxy(thing, {
+    get(target, key) {
+      if (key in other) return other[key as keyof T];
+      const value = Reflect.get(target, key, target);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}

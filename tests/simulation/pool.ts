@@ -8,7 +8,7 @@ export interface PoolOptions {
   count: number;
   runs?: number | undefined;
   mutant?: string | undefined;
-  threads?: number | undefined;
+  workers?: number | undefined;
   /** Told of each seed as it is done; false: enough. */
   done(result: Simulated): boolean;
 }
@@ -49,5 +49,5 @@ export async function simulateMany(options: PoolOptions): Promise<void> {
       });
       go();
     });
-  await Promise.all(Array.from({ length: options.threads ?? availableParallelism() }, work));
+  await Promise.all(Array.from({ length: options.workers ?? availableParallelism() }, work));
 }

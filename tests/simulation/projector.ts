@@ -5,7 +5,7 @@
 import { BUCKETS, type LogBatch, logStreamOf, type RunEntry } from '@tutti/contracts';
 import type { Bus } from '@tutti/runtime';
 import type { MemoryServer, VirtualProcess } from '@tutti/testkit';
-import { type Evidence, parse } from './evidence.ts';
+import type { Evidence } from './evidence.ts';
 
 const TELL_EVERY_MS = 500;
 const RETRY_MS = 300;
@@ -31,7 +31,8 @@ export function startProjector(process: VirtualProcess, deps: ProjectorDeps): vo
   const bus = deps.server.connect(process);
   const streams = new Set(Array.from({ length: deps.partitions }, (_, i) => logStreamOf(i, deps.logStreams)));
   for (const stream of streams) void follow(process, bus, stream, deps);
-  process.clock.every(TELL_EVERY_MS, () => void tell(bus, deps).catch(() => {}));
+  const told = new Map<number, number>();
+  process.clock.every(TELL_EVERY_MS, () => void tell(bus, deps, told).catch(() => {}));
 }
 
 async function follow(process: VirtualProcess, bus: Bus, stream: string, deps: ProjectorDeps): Promise<void> {
@@ -41,7 +42,7 @@ async function follow(process: VirtualProcess, bus: Bus, stream: string, deps: P
       await bus.follow(stream, ['tutti.log.*'], (projection.positions.get(stream) ?? 0) + 1, (message) => {
         // Each at least once: a repeat is known by its position.
         if (message.sequence <= (projection.positions.get(stream) ?? 0)) return;
-        project(parse<LogBatch>(message.data), deps);
+        project(deps.evidence.batchOf(message), deps);
         projection.positions.set(stream, message.sequence);
       });
       return;
@@ -62,10 +63,13 @@ function project(batch: LogBatch, { projection, evidence }: ProjectorDeps): void
   }
 }
 
-async function tell(bus: Bus, { projection, partitions, logStreams }: ProjectorDeps): Promise<void> {
-  const bucket = await bus.bucket(BUCKETS.positions);
+/** Again only where it has moved, as the real one does. */
+async function tell(bus: Bus, deps: ProjectorDeps, told: Map<number, number>): Promise<void> {
+  const { projection, partitions, logStreams } = deps;
   for (let partition = 0; partition < partitions; partition++) {
     const at = projection.positions.get(logStreamOf(partition, logStreams));
-    if (at !== undefined) await bucket.put(`memory.${partition}`, encoder.encode(String(at)));
+    if (at === undefined || told.get(partition) === at) continue;
+    await (await bus.bucket(BUCKETS.positions)).put(`memory.${partition}`, encoder.encode(String(at)));
+    told.set(partition, at);
   }
 }

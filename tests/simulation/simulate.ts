@@ -5,7 +5,7 @@
  */
 
 import type { Logger } from '@tutti/runtime';
-import { MemoryServer, type Random, VirtualTime } from '@tutti/testkit';
+import { MemoryServer, type Outcome, type Random, VirtualTime } from '@tutti/testkit';
 import { PlannerConfig } from '../../services/planner/config.ts';
 import { brew, WorkerPool } from './chaos.ts';
 import { CHECKERS, type Problem } from './checkers/index.ts';
@@ -45,19 +45,24 @@ export interface Simulated {
 }
 
 const RUNS_DEFAULT = 6;
-const PARTITIONS_MAX = 3;
+const PARTITIONS_MAX = 4;
 const PLANNERS_MAX = 3;
-/** After the last fault everything must have ended within this: wall time and expiries are the longest waits. */
+/** After the last fault, and then after each end of a run, the next must come within this: wall time and expiries are the longest waits. */
 const PATIENCE_MS = 200_000;
 /** More events than any world has in that time: something turns in circles. */
 const EVENTS_MAX = 400_000;
-/** Once all has ended: for letters that have to be sent again and for memory's projection; then for whatever should not happen any more. */
-const SETTLED_MS = 20_000;
+/** Once all has ended: for letters that have to be sent again, dead ones among them, and for memory's projection; then for whatever should not happen any more. */
+const SETTLED_MS = 40_000;
 const QUIET_MS = 1_000;
 const COMPARE = 0.25;
 /** Worlds in which nothing goes wrong but what workers answer: there everything has to be prompt. */
 const CALM = 0.1;
 const QUESTIONS_MAX = 30;
+const UPGRADE = 0.08;
+const UPGRADE_EVERY_MS = 1_500;
+/** The partitions must be spread when the last call that got no answer is given up, and so many lease times have passed. */
+const SETTLED_LEASES = 5;
+const CALLS_GIVEN_UP_MS = 5_000;
 
 export async function simulate(options: SimulateOptions): Promise<Simulated> {
   const time = new VirtualTime(options.seed);
@@ -88,13 +93,17 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
     shadows.apply(batch);
     options.saw?.(batch);
     for (const entry of batch.batch.entries)
-      if (entry.type === 'run.accepted') people.tenants.set(entry.run, entry.tenant);
+      if (entry.type === 'run.accepted') {
+        people.tenants.set(entry.run, entry.tenant);
+        people.sessions.set(entry.run, entry.session);
+      }
     people.saw(batch);
   }
   server.onHandlerError = (process, error) => evidence.notice('errors', `${process.name}: ${stackOf(error)}`);
   time.onThrow = (process, error) =>
     evidence.notice('errors', `${process?.name ?? 'the simulator'}: ${stackOf(error)}`);
 
+  const upgradeAt = random.chance(UPGRADE) ? weather.healedAt * random.between(0.2, 0.7) : undefined;
   const planners = new Planners({
     server,
     partitions,
@@ -103,6 +112,7 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
     logOf: (process) => watchedLog(evidence, time, process.name),
     shadows,
     seams: options.mutant?.(random) ?? {},
+    upgradeAt,
     compare: COMPARE,
   });
   server.faults = busFaults(
@@ -135,20 +145,23 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
     cancel: random.chance(0.5) ? 0.25 : 0,
     repeat: random.chance(0.5) ? 0.2 : 0,
     schedules: 0.25,
+    rubbish: random.chance(0.15) ? 1 + random.below(3) : 0,
+    poison: random.chance(0.1) ? 1 + random.below(2) : 0,
     forks: random.chance(0.3) ? 1 + random.below(3) : 0,
   });
+  if (upgradeAt !== undefined) upgrade(planners, time, upgradeAt);
   brew({ server, weather, planners, workers, leaseMs: config.TUTTI_LEASE_MS, partitions });
 
-  const finished = () => time.now > weather.healedAt && people.pending === 0 && evidence.unfinished.length === 0;
-  const outcome = await time.run(finished, { until: weather.healedAt + PATIENCE_MS, eventsMax: EVENTS_MAX });
-  if (outcome === 'done') {
-    await time.run(() => shadows.settled && projection.entries === evidence.entries, { until: time.now + SETTLED_MS });
-    await time.run(() => false, { until: time.now + QUIET_MS });
-  }
+  const finished = () => time.now > weather.healedAt && people.pending === 0 && evidence.allEnded;
+  const settled = () => shadows.settled && projection.entries === evidence.entries && evidence.unburied.length === 0;
+  const outcome = await runOut({ time, evidence, healedAt: weather.healedAt, finished, settled });
   planners.compareAll();
+  const spreadMs = CALLS_GIVEN_UP_MS + SETTLED_LEASES * config.TUTTI_LEASE_MS;
+  const held = time.now > weather.healedAt + spreadMs ? planners.held(spreadMs) : null;
+  await openAll(planners, partitions, time, evidence);
   const problems = CHECKERS.flatMap((checker) =>
     checker
-      .check({ evidence, world, shadows, projection, outcome, partitions, config, calm })
+      .check({ evidence, world, shadows, projection, outcome, partitions, config, held, calm })
       .map((problem) => ({ checker: checker.name, problem })),
   );
   return {
@@ -161,6 +174,52 @@ export async function simulate(options: SimulateOptions): Promise<Simulated> {
     virtualMs: time.now,
     faults: JSON.stringify(weather),
   };
+}
+
+/** Until nothing is left to do, or it is clear that this will not come. */
+async function runOut(world: {
+  time: VirtualTime;
+  evidence: Evidence;
+  healedAt: number;
+  finished(): boolean;
+  settled(): boolean;
+}): Promise<Outcome> {
+  const { time, evidence, healedAt, finished, settled } = world;
+  for (;;) {
+    const until = Math.max(healedAt, evidence.lastEndAt) + PATIENCE_MS;
+    const outcome = await time.run(finished, { until, eventsMax: EVENTS_MAX - time.events });
+    // A hundred made-up ticks that run one after the other take their time.
+    if (outcome === 'time' && evidence.lastEndAt + PATIENCE_MS > until) continue;
+    if (outcome !== 'done') return outcome;
+    await time.run(settled, { until: time.now + SETTLED_MS });
+    await time.run(() => false, { until: time.now + QUIET_MS });
+    // A start that its sender had given up may have been on its way all the same.
+    if (finished()) return outcome;
+  }
+}
+
+/** A rolling upgrade: one planner after the other is told to go, and comes back as one of a later version. */
+function upgrade(planners: Planners, time: VirtualTime, at: number): void {
+  time.after(at, () => {
+    let afterMs = 0;
+    for (const planner of planners.alive) {
+      time.after(afterMs, () => planners.all.has(planner) && planners.drain(planner, UPGRADE_EVERY_MS / 4));
+      afterMs += UPGRADE_EVERY_MS;
+    }
+  });
+}
+
+/** Opens every partition once more, as who comes later will. */
+async function openAll(planners: Planners, partitions: number, time: VirtualTime, evidence: Evidence): Promise<void> {
+  for (let partition = 0; partition < partitions; partition++) {
+    let outcome: string | undefined;
+    planners.openOnceMore(partition).then(
+      () => (outcome = 'opened'),
+      (error) => (outcome = stackOf(error)),
+    );
+    await time.run(() => outcome !== undefined, { until: time.now + SETTLED_MS });
+    if (outcome !== 'opened') evidence.notice('replay', `partition ${partition} cannot be opened any more: ${outcome}`);
+  }
 }
 
 /** With room for a batch of a few inputs: rounds are cut. */
@@ -205,6 +264,14 @@ function watchedLog(evidence: Evidence, time: VirtualTime, who: string): Logger 
   return log;
 }
 /** An owner of the past finds states gone that its successor has brought back: what it makes of that is refused. */
-const EXPECTED = ['a dead letter could not be stored', 'a bundle cannot be read', 'the states of parked runs are gone'];
+const EXPECTED = [
+  'a dead letter could not be stored',
+  'a bundle cannot be read',
+  'the states of parked runs are gone',
+  'a partition is left to a planner of a later version',
+  'an inbound message does not fit its schema',
+  'an input cannot be taken in; its run is given up',
+  'a run cannot be gone on with; it is given up',
+];
 
 const deafLog: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => deafLog } as never;

@@ -116,4 +116,15 @@ const hasty: Checker = {
   },
 };
 
-export const inbound = [offsets, onceOnly, hasty];
+/** What cannot be read is where a person can see it. */
+const buried: Checker = {
+  name: 'dead letters',
+  check({ evidence, outcome }) {
+    if (outcome !== 'done') return [];
+    return evidence.unburied.map(
+      ({ sequence, partition }) => `rubbish ${sequence} in partition ${partition} left no dead letter`,
+    );
+  },
+};
+
+export const inbound = [offsets, onceOnly, hasty, buried];

@@ -13,6 +13,7 @@ import { inbound } from './inbound.ts';
 import { journals } from './journals.ts';
 import { limits } from './limits.ts';
 import { ownership } from './ownership.ts';
+import { schedules } from './schedules.ts';
 import { sessions } from './sessions.ts';
 
 export interface Problem {
@@ -29,6 +30,8 @@ export interface Judged {
   outcome: string;
   partitions: number;
   config: PlannerConfig;
+  /** What each planner holds at the end; null: not long enough after the last fault to say. */
+  held: Map<string, number[]> | null;
   /** Nothing went wrong on the way. */
   calm: boolean;
 }
@@ -43,6 +46,7 @@ export const CHECKERS: Checker[] = [
   ...journals,
   ...effects,
   ...inbound,
+  ...schedules,
   ...sessions,
   ...limits,
   ...ownership,

@@ -1,5 +1,6 @@
 /** Whether each run's journal is whole: numbered without a gap, ended once, one outcome for each thing that was asked. */
-import { isEnd, type RunEntry } from '@tutti/contracts';
+import { type InboundMessage, isEnd, type RunEntry } from '@tutti/contracts';
+import { POISON_HASH } from '../agents.ts';
 import type { Checker } from './index.ts';
 
 const versions: Checker = {
@@ -121,13 +122,21 @@ const complete: Checker = {
   },
 };
 
-/** A run that fails by a fault of Tutti itself; workers here say where theirs come from. */
+function isPoison(message: InboundMessage | undefined): boolean {
+  return message?.type === 'start' && message.start.bundle === POISON_HASH;
+}
+
+/** A run that fails by a fault of Tutti itself; workers here say where theirs come from. What is poison has to. */
 const internal: Checker = {
   name: 'internal',
   check({ evidence }) {
     const problems: string[] = [];
     for (const [run, entries] of evidence.runs) {
       const { entry } = entries.at(-1)!;
+      if (isPoison(evidence.starts.get(run)?.message)) {
+        if (entry.type === 'run.completed') problems.push(`run ${run} completed, though it is poison`);
+        continue;
+      }
       if (entry.type === 'run.failed' && entry.error.code === 'internal' && !entry.error.message.includes('by chance'))
         problems.push(`run ${run} failed: ${entry.error.message}`);
     }

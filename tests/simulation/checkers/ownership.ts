@@ -22,5 +22,23 @@ const epochs: Checker = {
   },
 };
 
-/** Time in a partition does not go backwards: what was due stays due. */
-export const ownership = [epochs];
+/** Some time after the last fault each partition has one owner, and no planner two more than another. */
+const spread: Checker = {
+  name: 'spread',
+  check({ held, partitions }) {
+    if (!held) return [];
+    const problems: string[] = [];
+    const counts = [...held.values()].map((owned) => owned.length);
+    if (Math.max(...counts) - Math.min(...counts) > 1)
+      problems.push(
+        `not spread evenly: ${[...held].map(([planner, owned]) => `${planner} holds ${owned}`).join('; ')}`,
+      );
+    for (let partition = 0; partition < partitions; partition++) {
+      const owners = [...held].filter(([, owned]) => owned.includes(partition)).map(([planner]) => planner);
+      if (owners.length !== 1) problems.push(`partition ${partition} is held by ${owners.join(' and ') || 'nobody'}`);
+    }
+    return problems;
+  },
+};
+
+export const ownership = [epochs, spread];

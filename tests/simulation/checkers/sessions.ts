@@ -73,6 +73,14 @@ const overlap: Checker = {
   },
 };
 
+/** One that ended before memory said that it has it, cancelled or because it was tried in vain, may be remembered late. */
+function wasRemembered({ evidence }: Judged, run: string): boolean {
+  return (
+    evidence.runs.get(run)?.some(({ entry }) => entry.type === 'step.completed' && entry.result.kind === 'remember') ??
+    false
+  );
+}
+
 /** The conversation that memory keeps is in the order in which its runs were. */
 const memory: Checker = {
   name: 'memory order',
@@ -80,7 +88,8 @@ const memory: Checker = {
     const problems: string[] = [];
     for (const [session, turns] of turnsOf(judged)) {
       const kept = judged.world.turns.get(session) ?? [];
-      const ended = new Map(turns.filter((turn) => turn.whenBusy !== 'parallel').map((turn) => [turn.run, turn.ended]));
+      const counts = (turn: Turn) => turn.whenBusy !== 'parallel' && wasRemembered(judged, turn.run);
+      const ended = new Map(turns.filter(counts).map((turn) => [turn.run, turn.ended]));
       const order = kept.filter((turn) => ended.has(turn.run)).map((turn) => ended.get(turn.run)!);
       if (order.some((at, index) => index > 0 && at < order[index - 1]!))
         problems.push(`the turns of session ${session} are remembered in another order than they ended in`);
