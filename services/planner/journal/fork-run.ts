@@ -163,8 +163,14 @@ async function toolsOf(
   agent: string,
 ): Promise<ForkPrefix['toolset']> {
   const options = { tenant, timeoutMs: DESCRIBE_TIMEOUT_MS };
-  const { hash, tools = [] } = await caller.call('describe', { bundle, agent, have: [] }, options);
-  return { hash, tools };
+  try {
+    const { hash, tools = [] } = await caller.call('describe', { bundle, agent, have: [] }, options);
+    return { hash, tools };
+  } catch (error) {
+    // A fault of another service is none of this one.
+    if (!(error instanceof TuttiError) || error.code !== 'internal') throw error;
+    throw new TuttiError('unavailable', `the tools of the agent cannot be listed right now: ${error.message}`);
+  }
 }
 
 async function send({ bus, clock }: Context, partitions: number, fork: Fork): Promise<void> {

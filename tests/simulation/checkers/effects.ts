@@ -17,12 +17,12 @@ const twice: Checker = {
   },
 };
 
-/** Rule 1 of the design: what leaves follows from what is stored. */
+/** Rule 1 of the design: what leaves follows from what is stored. What is asked for no run (tools, for a fork to be) is no step. */
 const early: Checker = {
   name: 'early',
   check({ evidence }) {
     return evidence.requests
-      .filter((request) => !request.covered)
+      .filter(({ covered, item }) => !covered && item.run !== undefined)
       .map(({ verb, item }) => `${verb} ${item.callId} of ${item.run} reached a worker before the log knew of it`);
   },
 };
