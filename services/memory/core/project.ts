@@ -156,10 +156,12 @@ function waitsOf({ approvals, questions = [], sleepsUntil }: EntryOf<'child.wait
 }
 
 /** From here on it is a run of its own. What the original waited for is the original's: the fork asks anew. */
-function forked(before: RunView, open: OpenWork, { start, at }: EntryOf<'run.forked'>): Projected {
+function forked(before: RunView, open: OpenWork, { start, at, again }: EntryOf<'run.forked'>): Projected {
   const { agent, input, principal, bundle, root, parent } = start;
   const view = { ...before, agent, input, principal, bundle, root, parent: parent?.run ?? null, createdAt: at };
-  const steps = [...open.steps, ...open.approvals.map(({ callId }) => callId)];
+  // Models are asked again under calls of its own.
+  const left = new Set(again);
+  const steps = [...open.steps, ...open.approvals.map(({ callId }) => callId)].filter((callId) => !left.has(callId));
   return under(view, { steps, approvals: [], questions: [], sleeping: open.sleeping, children: {} });
 }
 
