@@ -113,7 +113,8 @@ export async function follow(
           void context.deleteConsumer(stream, consumer.name);
         },
       };
-      behind = consumer.pending;
+      // What was delivered before this answer knows better.
+      if (delivered === 0) behind = consumer.pending;
       if (consumer.pending === 0) afterHandled(resolveCaughtUp);
     } catch (error) {
       subscription.unsubscribe();
