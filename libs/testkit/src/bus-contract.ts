@@ -234,5 +234,19 @@ export function busContract(name: string, start: () => Promise<BusFixture>): voi
       await blobs.delete('big');
       expect(await blobs.get('big')).toBeNull();
     });
+
+    test('blobs are replaced, listed, and gone once they are deleted', async () => {
+      const blobs = await bus.blobs(BLOBS);
+      for (const name of ['part.1', 'part.2', 'other', 'ä']) await blobs.put(name, bytes(name));
+      await blobs.put('part.1', bytes('anew'));
+      await blobs.put('empty', bytes(''));
+      expect(new Uint8Array((await blobs.get('part.1'))!)).toEqual(bytes('anew'));
+      expect(new Uint8Array((await blobs.get('ä'))!)).toEqual(bytes('ä'));
+      expect(new Uint8Array((await blobs.get('empty'))!)).toEqual(bytes(''));
+      expect((await blobs.list('part.')).sort()).toEqual(['part.1', 'part.2']);
+      await blobs.delete('part.1');
+      await blobs.delete('part.1');
+      expect(await blobs.list('part.')).toEqual(['part.2']);
+    });
   });
 }

@@ -355,6 +355,8 @@ export class MemoryBus implements Bus {
         put: (key: string, data: Uint8Array) => this.#call(`put blob ${key}`, () => void objects.set(key, data)),
         get: (key: string) => this.#call(`get blob ${key}`, () => objects.get(key) ?? null),
         delete: (key: string) => this.#call(`delete blob ${key}`, () => void objects.delete(key)),
+        list: (prefix: string) =>
+          this.#call(`list blobs ${prefix}`, () => [...objects.keys()].filter((key) => key.startsWith(prefix))),
       };
     });
   }

@@ -18,10 +18,11 @@ import { TuttiError } from '@tutti/contracts';
 import { connect, type Msg, type MsgHdrs, type NatsConnection } from 'nats';
 import type { Logger } from '../log.ts';
 import { createAppender } from './nats-appender.ts';
+import { openBlobs } from './nats-blobs.ts';
 import { type FollowContext, follow } from './nats-follower.ts';
-import { openBlobs, openBucket } from './nats-stores.ts';
+import { openBucket } from './nats-stores.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
-import type { AppendOptions, Bus, Follower, StoredMessage } from './port.ts';
+import type { AppendOptions, Blobs, Bus, Follower, StoredMessage } from './port.ts';
 
 export const BUS_LIMITS = {
   connectTimeoutMs: 5_000,
@@ -306,8 +307,25 @@ class NatsBus implements Bus {
     return openBucket(await new Kvm(jetstream(this.#nc, { timeout: BUS_LIMITS.apiTimeoutMs })).open(name), this.#log);
   }
 
-  async blobs(name: string) {
-    return openBlobs(await new Objm(jetstream(this.#nc, { timeout: BUS_LIMITS.apiTimeoutMs })).open(name));
+  /** Opened once: whoever takes over a partition should not have to ask for it again. */
+  readonly #blobs = new Map<string, Promise<Blobs>>();
+
+  blobs(name: string): Promise<Blobs> {
+    let opened = this.#blobs.get(name);
+    if (!opened) {
+      opened = this.#openBlobs(name);
+      opened.catch(() => this.#blobs.delete(name));
+      this.#blobs.set(name, opened);
+    }
+    return opened;
+  }
+
+  async #openBlobs(name: string): Promise<Blobs> {
+    return openBlobs(await new Objm(jetstream(this.#nc, { timeout: BUS_LIMITS.apiTimeoutMs })).open(name), name, {
+      manager: this.#manager,
+      payloadBytesMax: () => this.payloadBytesMax,
+      read: (stream, subject) => this.read(stream, subject, 1),
+    });
   }
 
   onStatus(handler: (status: 'connected' | 'disconnected') => void) {

@@ -1,12 +1,8 @@
-/** Buckets and blobs over NATS key-value and object stores. */
+/** Buckets over NATS key-value stores. */
 import { JetStreamApiError } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
-import { type ObjectStore, setSha256Backend } from '@nats-io/obj';
 import type { Logger } from '../log.ts';
-import { type Blobs, type Bucket, BusConflict } from './port.ts';
-
-// Its default is written for browsers and takes ten times as long.
-setSha256Backend('native');
+import { type Bucket, BusConflict } from './port.ts';
 
 const CONFLICTS = [10071, 10164];
 
@@ -53,18 +49,6 @@ export function openBucket(kv: KV, log: Logger): Bucket {
         }
       })();
       return { ready, stop: () => watcher.stop() };
-    },
-  };
-}
-
-export function openBlobs(store: ObjectStore): Blobs {
-  return {
-    async put(name, data) {
-      await store.putBlob({ name }, data);
-    },
-    get: (name) => store.getBlob(name),
-    async delete(name) {
-      await store.delete(name).catch(() => {});
     },
   };
 }

@@ -62,8 +62,12 @@ export interface Bucket {
 
 export interface Blobs {
   put(name: string, data: Uint8Array): Promise<void>;
+  /** Null: there is none. Rejects with `BlobBroken` when it is not what was put. */
   get(name: string): Promise<Uint8Array | null>;
+  /** Nothing happens when it is not there. */
   delete(name: string): Promise<void>;
+  /** The names of all that begin so. */
+  list(prefix: string): Promise<string[]>;
 }
 
 export interface Bus {
@@ -116,4 +120,8 @@ export class BusConflict extends Error {
 /** No acknowledgement came: it may or may not have been stored. */
 export class BusUnknown extends Error {
   override name = 'BusUnknown';
+}
+/** What is stored is not what was put there. */
+export class BlobBroken extends Error {
+  override name = 'BlobBroken';
 }
