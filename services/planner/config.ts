@@ -2,6 +2,7 @@ import { z } from 'zod';
 
 const positive = (defaultValue: number) => z.coerce.number().int().positive().default(defaultValue);
 const HOUR_MS = 3_600_000;
+const MEBIBYTE = 2 ** 20;
 const GIBIBYTE = 2 ** 30;
 
 export const PlannerConfig = z.object({
@@ -13,6 +14,12 @@ export const PlannerConfig = z.object({
     .describe('How long a partition stays with a planner that says nothing. It says something three times as often.'),
   TUTTI_CHECKPOINT_ENTRIES: positive(20_000).describe(
     'Entries in the log after which a checkpoint is written; bounds replay.',
+  ),
+  TUTTI_CHECKPOINT_BYTES: positive(8 * MEBIBYTE).describe(
+    'The same in bytes of entries: what a new owner reads behind the checkpoint takes a fraction of a second.',
+  ),
+  TUTTI_CHECKPOINT_MS: positive(60_000).describe(
+    'A checkpoint is written after this time whatever has come; sooner if an eighth of the above has.',
   ),
   TUTTI_BATCH_INPUTS_MAX: positive(1_024).describe('Inputs that one append takes in at most.'),
   TUTTI_ACTIVE_RUNS_MAX: positive(20_000).describe(
@@ -51,6 +58,9 @@ export const PLANNER_LIMITS = {
   /** Between two tries of what a round needs from elsewhere: bundles, parked states, forks. */
   fetchRetryMs: 200,
   fetchRetryMaxMs: 3_000,
+  /** A checkpoint is written after this time already when so much of what it takes has come. */
+  checkpointSoonMs: 5_000,
+  checkpointSoonShare: 1 / 8,
   /** How often an owner tells how its partition does. */
   loadEveryMs: 1_000,
   /** Parked states that one message holds at most, in bytes of JSON, before the bus's own limit. */

@@ -3,6 +3,8 @@ import { defineService, nextTick, readSettings, type ServiceContext } from '@tut
 import { PlannerConfig } from './config.ts';
 import { journalHandlers } from './journal/handlers.ts';
 import { openLeases } from './shell/bucket-leases.ts';
+import type { CheckpointOptions } from './shell/checkpoints.ts';
+import { zstd } from './shell/codec.ts';
 import { Dispatcher } from './shell/dispatcher.ts';
 import { LogStore } from './shell/log-store.ts';
 import { Ownership } from './shell/ownership.ts';
@@ -25,7 +27,7 @@ export const plannerService = defineService({
       partitions,
       leases: await openLeases(context.bus),
       dispatch: new Dispatcher(context.caller, context.clock, context.metrics),
-      logOf: (partition) => logOf(context, partition, logStreamOf(partition, logStreams)),
+      logOf: (partition) => logOf(context, partition, logStreamOf(partition, logStreams), { codec: zstd }),
       nextTick,
     });
     await ownership.start();
@@ -37,9 +39,14 @@ export const plannerService = defineService({
   },
 });
 
-export function logOf(context: ServiceContext<PlannerConfig>, partition: number, stream: string): LogStore {
+export function logOf(
+  context: ServiceContext<PlannerConfig>,
+  partition: number,
+  stream: string,
+  more: CheckpointOptions = {},
+): LogStore {
   const { bus, log, clock, config } = context;
   const { TUTTI_LOG_KEEP_MS: keepMs, TUTTI_LOG_KEEP_BYTES: keepBytes } = config;
   const retention = new Retention({ bus, partition, stream, clock, keepMs, keepBytes });
-  return new LogStore({ bus, partition, stream, log, clock, retention });
+  return new LogStore({ ...more, bus, partition, stream, log, clock, retention });
 }

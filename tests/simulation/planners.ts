@@ -65,6 +65,9 @@ const silent: Telemetry = {
   span: () => ({ traceparent: undefined, attributes() {}, event() {}, end() {} }),
 };
 
+/** Small: a checkpoint has several parts, and leaves some of the last one as they are. */
+const PART_CHARS = 4_000;
+
 export class Planners {
   readonly all = new Set<Planner>();
   readonly #deps: PlannersDeps;
@@ -128,7 +131,8 @@ export class Planners {
   }
 
   #logOf(context: ServiceContext<PlannerConfig>, partition: number, later: boolean): PartitionLog {
-    const store = logOf(context, partition, logStreamOf(partition, this.#deps.logStreams));
+    const stream = logStreamOf(partition, this.#deps.logStreams);
+    const store = logOf(context, partition, stream, { partChars: PART_CHARS });
     if (!later) return store;
     return over(store, {
       append: (batch, last, json) => store.append({ ...batch, format: LATER_FORMAT }, last, json),
@@ -197,6 +201,7 @@ export class Planners {
           shadows.compare(partition, state, sequence, `the state of ${planner.process.name}`);
         return log.checkpoint(state, sequence);
       },
+      abandon: () => log.abandon(),
       park: (snapshots) => log.park(snapshots),
       parked: (sequence) => log.parked(sequence),
       unpark: (sequence) => log.unpark(sequence),

@@ -4,7 +4,7 @@
  */
 
 import { applyBatch } from '../../services/planner/core/replay.ts';
-import { loadState, saveHead, saveRun, saveState } from '../../services/planner/core/save.ts';
+import { loadState, saveState } from '../../services/planner/core/save.ts';
 import { emptyState, type PartitionState } from '../../services/planner/core/state.ts';
 import type { SeenBatch } from './evidence.ts';
 
@@ -65,10 +65,10 @@ export class Shadows {
 
 /** Without what may differ: the order of runs and of letters, and how far messages were read that led to nothing. */
 function comparable(state: PartitionState): string {
-  const runs = [...state.runs.values()].sort((a, b) => (a.id < b.id ? -1 : 1)).map(saveRun);
-  const { readUpTo: _read, outbox, ...head } = JSON.parse(saveHead(state));
+  const { head, parked, runs } = JSON.parse(saveState(state));
+  const { readUpTo: _read, outbox, ...rest } = head;
   const letters = outbox.sort((a: { key: string }, b: { key: string }) => (a.key < b.key ? -1 : 1));
-  return `${JSON.stringify(head)} ${JSON.stringify(letters)} ${runs.join(' ')}`;
+  return JSON.stringify([rest, letters, parked, runs]);
 }
 
 /**

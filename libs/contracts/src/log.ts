@@ -389,6 +389,8 @@ export const LogBatch = z.object({
   format: z.number().int().optional(),
   epoch: z.number().int(),
   owner: z.string(),
+  /** Sequence of the log message before this one; 0: it is the first. Absent in logs from before it was written. */
+  after: z.number().int().optional(),
   readUpTo: z.number().int(),
   at: z.number(),
   /** Keys of letters (messages to other runs, timers) that the bus has stored: they need not be sent again. */

@@ -2,7 +2,7 @@
 import type { PartitionEntry } from '@tutti/contracts';
 import { addBounded, forgetDue } from './evolve-end.ts';
 import { post } from './evolve-letters.ts';
-import { countPlace, dueOf, holdsPlace, indexParked, isIdle } from './rebuild.ts';
+import { countPlace, dueOf, holdsPlace, indexParked, isIdle, ownApprovals } from './rebuild.ts';
 import { loadParked } from './save.ts';
 import {
   isActive,
@@ -67,7 +67,7 @@ function park(state: PartitionState, entry: Of<'run.parked'>): void {
     parent: run.start.parent,
     question: openQuestions(run)[0] ?? null,
     due: dueOf(run).filter((due): due is ParkedRun['due'][number] => due[0] !== 'retry' && due[0] !== 'park'),
-    approvals: run.approvals.filter((approval) => approval.status === 'pending').map((approval) => approval.id),
+    approvals: ownApprovals(run),
     ...(run.toolset === null ? {} : { toolset: run.toolset }),
     ...(isEmpty(run.children) ? {} : { children: Object.values(run.children).map(({ id, session }) => [id, session]) }),
     ...(run.start.schedule ? { schedule: run.start.schedule } : {}),

@@ -1,5 +1,6 @@
 /** What is derived from a partition's state: what comes due, who may start, who holds a place. Made anew after loading; kept up by evolve.ts. */
 import type { DueKind } from './due.ts';
+import type { RunBrief } from './runs.ts';
 import {
   type ActiveRun,
   isActive,
@@ -29,6 +30,29 @@ export function dueOf(run: ActiveRun): RunDue[] {
 /** When the run's own time is over, Unix ms. */
 export function wallEnd(run: ActiveRun): number {
   return run.startedAt + run.waitedMs + run.limits.wallTimeMs;
+}
+
+export function briefOf(run: RunState): RunBrief {
+  const active = isActive(run) ? run : undefined;
+  return {
+    id: run.id,
+    tenant: run.tenant,
+    session: run.session,
+    status: run.status,
+    bundle: run.start.bundle,
+    root: run.start.parent === null,
+    due: active ? dueOf(active) : [],
+    idle: active !== undefined && isIdle(active),
+    open: active ? Object.keys(active.open) : [],
+    approvals: active ? ownApprovals(active) : [],
+    decided:
+      run.status === 'queued' ? [] : run.approvals.filter(({ status }) => status !== 'pending').map(({ id }) => id),
+  };
+}
+
+/** Those that nobody has decided. */
+export function ownApprovals(run: ActiveRun): string[] {
+  return run.approvals.filter((approval) => approval.status === 'pending').map((approval) => approval.id);
 }
 
 /** Nothing of its own is under way: only children, humans or time can make it go on. */
@@ -82,12 +106,11 @@ export function markReady(state: PartitionState, session: SessionState): void {
 
 /** All that is derived, from what a checkpoint holds. */
 export function rebuild(state: PartitionState): void {
-  for (const run of state.runs.values()) {
-    if (isActive(run)) {
-      for (const [kind, id, at] of dueOf(run)) state.due.set(run.id, kind, id, at);
-    }
-    if (holdsPlace(run)) countPlace(state, run.tenant, 1);
-    if (run.status === 'queued') tenantOf(state, run.tenant).queued++;
+  for (const { brief, run } of state.runs.briefs()) {
+    const { id: owner, tenant, status, root, due } = brief ?? briefOf(run);
+    for (const [kind, id, at] of due) state.due.set(owner, kind, id, at);
+    if (status === 'running' && root) countPlace(state, tenant, 1);
+    if (status === 'queued') tenantOf(state, tenant).queued++;
   }
   for (const parked of state.parked.values()) indexParked(state, parked);
   for (const session of state.sessions.values()) markReady(state, session);
@@ -97,8 +120,9 @@ export function rebuild(state: PartitionState): void {
 /** From now on runs that have been idle for `parkAfterMs` are written out; those that are idle already have all of it before them. */
 export function startParking(state: PartitionState, parkAfterMs: number, now: number): void {
   state.parkAfterMs = parkAfterMs;
-  for (const run of state.runs.values())
-    if (isActive(run) && isIdle(run)) state.due.set(run.id, 'park', '', now + parkAfterMs);
+  for (const { brief, run } of state.runs.briefs())
+    if (brief ? brief.idle : isActive(run) && isIdle(run))
+      state.due.set((brief ?? run).id, 'park', '', now + parkAfterMs);
 }
 
 export function indexParked(state: PartitionState, parked: ParkedRun): void {

@@ -28,6 +28,7 @@ import type {
   Usage,
 } from '@tutti/contracts';
 import { DueHeap } from './due.ts';
+import { Runs } from './runs.ts';
 
 export const STATE_LIMITS = {
   /** Ended runs whose end the owner can still tell; older ones are memory's. */
@@ -225,7 +226,7 @@ export interface PartitionState {
   readUpTo: number;
   /** The latest moment that the log knows of, Unix ms: time in a partition does not go back. */
   at: number;
-  runs: Map<string, RunState>;
+  runs: Runs;
   parked: Map<string, ParkedRun>;
   /** By `<tenant>/<session>`; gone when idle. */
   sessions: Map<string, SessionState>;
@@ -262,7 +263,7 @@ export function emptyState(): PartitionState {
     epoch: 0,
     readUpTo: 0,
     at: 0,
-    runs: new Map(),
+    runs: new Runs(),
     parked: new Map(),
     sessions: new Map(),
     toolsets: new Map(),
@@ -339,7 +340,7 @@ export function sessionKey(tenant: string, session: string): string {
   return `${tenant}/${session}`;
 }
 
-export function isEnded(run: RunState): run is EndedRun {
+export function isEnded(run: { status: RunState['status'] }): run is EndedRun {
   return run.status === 'completed' || run.status === 'failed' || run.status === 'cancelled';
 }
 export function isActive(run: RunState): run is ActiveRun {

@@ -1,9 +1,10 @@
 /** States that earlier versions stored: they are read, and what was under way in them goes on. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { loadSegment } from '../shell/segments.ts';
 import { testBundle, tool } from '../test-support.ts';
 import { Decider, type Environment, type Input, NO_ADMISSION_LIMITS } from './decide.ts';
-import { loadState, saveState } from './save.ts';
+import { loadParked, loadState, NewerState, StateLoader, saveState } from './save.ts';
 import { type ActiveRun, type PartitionState, pendingApprovals } from './state.ts';
 
 const fixture = (name: string) => readFileSync(new URL(`../fixtures/${name}`, import.meta.url), 'utf8');
@@ -95,6 +96,60 @@ describe('a checkpoint of version 1', () => {
 
   test('of a later version is refused', () => {
     expect(() => loadState('{"head":{"v":99},"runs":[]}')).toThrow(/version 99/);
+  });
+});
+
+describe('a checkpoint of version 2', () => {
+  const load = () => loadState(fixture('checkpoint.v2.json'));
+  /** Unpacked: its index, a line feed, its texts. */
+  const part = () => {
+    const [index, texts] = fixture('checkpoint.v3.part.txt').split(/\n(.*)/s) as [string, string];
+    return { index, texts: () => new TextEncoder().encode(texts) };
+  };
+
+  test('has what was parked, who waits for whom, and everything that comes due', () => {
+    const state = load();
+    expect([...state.runs.briefs()].map(({ brief, run }) => (brief ?? run).status)).toEqual([
+      'completed',
+      'running',
+      'waiting',
+      'queued',
+      'running',
+      'waiting',
+      'queued',
+    ]);
+    expect([...state.parked.keys()]).toEqual([id(1), id(2)]);
+    expect([...state.approvals.values()].sort()).toEqual([id(1), id(4)]);
+    expect(state.sessions.get(`acme/${session(3)}`)).toEqual({ active: [id(3)], queue: [id(5)] });
+    expect(state.sessions.get(`acme/${session(4)}`)).toEqual({ active: [id(4), id(6)], queue: [] });
+    expect(state.sessions.get(`acme/${session(8)}`)).toEqual({ active: [id(8)], queue: [] });
+    expect([...state.tenants].map(([name, { active, queued }]) => [name, active, queued])).toEqual([
+      ['acme', 2, 1],
+      ['other', 0, 1],
+    ]);
+    expect(
+      state.due
+        .all()
+        .map(({ kind, owner }) => `${kind} ${owner.at(-3)}`)
+        .sort(),
+    ).toEqual(['approval 1', 'approval 4', 'question 2', 'sleep 8', 'wall 3', 'wall 6']);
+  });
+
+  test('and one of version 3 of the same moment give the same state', () => {
+    const loader = new StateLoader(fixture('checkpoint.v3.head.json'));
+    const sizes = loadSegment(part(), loader);
+    expect(sizes.map(([run]) => run).sort()).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8].map(id));
+    const state = loader.done();
+    expect(state.due.all()).toEqual(expect.arrayContaining(load().due.all()));
+    expect(saveState(state)).toBe(saveState(load()));
+  });
+
+  test('of a later version is refused as such, its runs too', () => {
+    expect(() => new StateLoader('{"v":4}')).toThrow(NewerState);
+    const loader = new StateLoader(fixture('checkpoint.v3.head.json'));
+    const { index, texts } = part();
+    expect(() => loadSegment({ index: index.replace('{"v":2', '{"v":3'), texts }, loader)).toThrow(NewerState);
+    expect(() => loadParked({ v: 3, run: {} })).toThrow(NewerState);
   });
 });
 

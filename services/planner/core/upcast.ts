@@ -15,11 +15,11 @@ interface SavedHead {
   readUpTo: number;
   /** Not in checkpoints from before it was kept. */
   at?: number;
-  parked: ParkedRun[];
+  /** In the head up to version 2. */
+  parked?: ParkedRun[];
   sessions: [string, SessionState][];
   toolsets: PartitionState['toolsets'] extends Map<infer K, infer V> ? [K, V][] : never;
   outbox: Letter[];
-  approvals: [string, string][];
   schedules: [string, ScheduleState][];
   ended: string[];
   endedIds: string[];

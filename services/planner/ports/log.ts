@@ -12,15 +12,19 @@ export interface Opened {
   lastSequence: number;
   /** Entries read after the checkpoint, oldest first. */
   replayed: RunEntry[];
+  /** How much that was, in bytes of log messages. */
+  replayedBytes: number;
 }
 
 export interface PartitionLog {
-  /** Rejects with `NewerFormat` when a later version wrote what this one cannot read. */
+  /** Rejects with `NewerFormat` when a later version wrote what this one cannot read, with `IncompleteLog` when something is missing. */
   open(): Promise<Opened>;
   /** `entries`: the JSON of the batch's entries, where it is at hand. */
   append(batch: LogBatch, lastSequence: number, entries?: string[]): Promise<number>;
   /** Writes the state as of `sequence`, in slices: the state may go on changing meanwhile. */
   checkpoint(state: PartitionState, sequence: number): Promise<void>;
+  /** A checkpoint under way is given up, and there will be no other: somebody waits for the partition. */
+  abandon(): void;
   /** Stores the states of parked runs in one message; resolves with its position. */
   park(snapshots: string): Promise<number>;
   /** What was stored there, or null. */
@@ -31,4 +35,9 @@ export interface PartitionLog {
 
 export class NewerFormat extends Error {
   override name = 'NewerFormat';
+}
+
+/** The log has lost its beginning, and no checkpoint makes up for it: opened all the same, runs would be lost without a word. */
+export class IncompleteLog extends Error {
+  override name = 'IncompleteLog';
 }

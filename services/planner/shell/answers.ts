@@ -76,14 +76,19 @@ function find(known: Known, id: string): RunState | undefined | Promise<RunState
 async function approval(known: Known, id: string): Promise<OwnerReply> {
   const { state } = known;
   const holder = state.approvals.get(id);
-  const found = holder ? find(known, holder) : undefined;
-  const candidates = holder ? [found instanceof Promise ? await found : found] : state.runs.values();
-  for (const run of candidates) {
-    if (!run || run.status === 'queued') continue;
-    const record = run.approvals.find((candidate) => candidate.id === id);
-    if (record) return { op: 'approval', approval: record, tenant: run.tenant };
+  const found = holder ? find(known, holder) : whoDecided(state, id);
+  const run = found instanceof Promise ? await found : found;
+  const record = run && run.status !== 'queued' && run.approvals.find((candidate) => candidate.id === id);
+  return record ? { op: 'approval', approval: record, tenant: run.tenant } : { op: 'unknown' };
+}
+
+/** The run of an approval that is decided. */
+function whoDecided(state: PartitionState, id: string): RunState | undefined {
+  for (const { brief, run } of state.runs.briefs()) {
+    if (brief) {
+      if (brief.decided.includes(id)) return state.runs.get(brief.id);
+    } else if (run.status !== 'queued' && run.approvals.some((approval) => approval.id === id)) return run;
   }
-  return { op: 'unknown' };
 }
 
 function session(state: PartitionState, tenant: string, id: string): OwnerReply {

@@ -7,17 +7,25 @@ import type { RunEntry } from '@tutti/contracts';
 /** UTF-16 units of entries in one answer; whoever wants more asks again from there. */
 const PAGE_CHARS_MAX = 200_000;
 
-function page(json: string[], from: number): string[] {
+function page(kept: Entry[], from: number): RunEntry[] {
+  const entries: RunEntry[] = [];
   let chars = 0;
-  let to = from;
-  while (to < json.length && (to === from || chars + json[to]!.length <= PAGE_CHARS_MAX)) chars += json[to++]!.length;
-  return json.slice(from, to);
+  for (const [at, entry] of kept.slice(from).entries()) {
+    const json = typeof entry === 'string' ? entry : JSON.stringify(entry);
+    if (at > 0 && chars + json.length > PAGE_CHARS_MAX) break;
+    chars += json.length;
+    entries.push(typeof entry === 'string' ? (JSON.parse(entry) as RunEntry) : entry);
+  }
+  return entries;
 }
+
+/** As JSON, or as it is: what a new owner has replayed it does not write down again before somebody asks. */
+type Entry = string | RunEntry;
 
 interface Kept {
   /** Version of the first one; the others follow it without a gap. */
   first: number;
-  json: string[];
+  entries: Entry[];
 }
 
 export class EntryCache {
@@ -31,12 +39,13 @@ export class EntryCache {
     this.#entriesMax = entriesMax;
   }
 
-  add({ run, n }: RunEntry, json: string): void {
+  add(entry: RunEntry, json?: string): void {
+    const { run, n } = entry;
     const kept = this.#byRun.get(run);
     this.#size++;
-    if (!kept) this.#byRun.set(run, { first: n, json: [json] });
-    else if (kept.json.push(json) > this.#perRunMax) {
-      kept.json.shift();
+    if (!kept) this.#byRun.set(run, { first: n, entries: [json ?? entry] });
+    else if (kept.entries.push(json ?? entry) > this.#perRunMax) {
+      kept.entries.shift();
       kept.first++;
       this.#size--;
     }
@@ -44,7 +53,7 @@ export class EntryCache {
     while (this.#size > this.#entriesMax) {
       const [oldest, dropped] = this.#byRun.entries().next().value!;
       this.#byRun.delete(oldest);
-      this.#size -= dropped.json.length;
+      this.#size -= dropped.entries.length;
     }
   }
 
@@ -57,7 +66,7 @@ export class EntryCache {
   after(run: string, after: number): { entries: RunEntry[]; complete: boolean } {
     const kept = this.#byRun.get(run);
     if (!kept) return { entries: [], complete: false };
-    const wanted = page(kept.json, Math.max(0, after + 1 - kept.first));
-    return { entries: wanted.map((json) => JSON.parse(json) as RunEntry), complete: kept.first <= after + 1 };
+    const entries = page(kept.entries, Math.max(0, after + 1 - kept.first));
+    return { entries, complete: kept.first <= after + 1 };
   }
 }

@@ -122,7 +122,7 @@ export class Intake {
 
   /** Those that active runs have pinned: the core looks them up without waiting. */
   async loadPinned(state: PartitionState): Promise<void> {
-    for (const hash of pinned(state)) await this.load(hash);
+    await Promise.all([...pinned(state)].map((hash) => this.load(hash)));
   }
 
   /** A bundle that is not there or cannot be read ends its runs; a bus that is away must not. */
@@ -175,7 +175,8 @@ export class Intake {
 
 function pinned(state: PartitionState): Set<string> {
   const hashes = new Set<string>();
-  for (const run of state.runs.values()) if (!isEnded(run)) hashes.add(run.start.bundle);
+  for (const { brief, run } of state.runs.briefs())
+    if (!isEnded(brief ?? run)) hashes.add(brief ? brief.bundle : run.start.bundle);
   for (const parked of state.parked.values()) hashes.add(parked.bundle);
   return hashes;
 }

@@ -74,7 +74,8 @@ export class PartitionOwner {
   #state!: PartitionState;
   #time!: PartitionClock;
   #lastSequence = 0;
-  #entriesSinceCheckpoint = 0;
+  #sinceCheckpoint = { entries: 0, bytes: 0 };
+  #checkpointedAt = 0;
   #inputs: Input[] = [];
   /** Inputs of the round that is under way. */
   #taking = 0;
@@ -130,9 +131,9 @@ export class PartitionOwner {
       this.#time = new PartitionClock(this.#context.clock, this.#state.at);
       startParking(this.#state, this.#context.config.TUTTI_PARK_AFTER_MS, this.#time.now());
       this.#lastSequence = opened.lastSequence;
-      this.#entriesSinceCheckpoint = opened.replayed.length;
+      this.#sinceCheckpoint = { entries: opened.replayed.length, bytes: opened.replayedBytes };
       this.#cache.clear();
-      for (const entry of opened.replayed) this.#cache.add(entry, JSON.stringify(entry));
+      for (const entry of opened.replayed) this.#cache.add(entry);
       try {
         const batch = { ...this.#head(), epoch: ++this.#state.epoch, delivered: [], partition: [], entries: [] };
         await this.#append([{ batch, json: [] }]);
@@ -145,12 +146,11 @@ export class PartitionOwner {
     await this.#intake.loadPinned(this.#state);
     if (this.#closed) return;
     this.#opened = true;
+    this.#checkpointedAt = this.#context.clock.monotonic();
     this.#options.counts.takeovers.inc();
     this.#listen();
     this.#state.fresh = [];
     for (const letter of this.#state.outbox.values()) this.#post(letter);
-    for (const run of this.#state.runs.values())
-      if (isActive(run)) for (const callId of Object.keys(run.open)) this.#sendStep(run.id, callId);
     // What came due or may begin while nobody was here.
     this.#push({ kind: 'tick' });
     this.#follower = await this.#context.bus.follow(
@@ -159,7 +159,23 @@ export class PartitionOwner {
       this.#state.readUpTo + 1,
       (message) => this.#arrived(message),
     );
-    if (this.#closed) this.#follower.stop();
+    if (this.#closed) return this.#follower.stop();
+    void this.#sendOpen();
+  }
+
+  /** A few at a time: their requests are made from the runs, which have to be read for it. */
+  async #sendOpen(): Promise<void> {
+    const open: [run: string, callIds: string[]][] = [];
+    for (const { brief, run } of this.#state.runs.briefs()) {
+      const callIds = brief ? brief.open : isActive(run) ? Object.keys(run.open) : [];
+      if (callIds.length > 0) open.push([(brief ?? run).id, callIds]);
+    }
+    for (const [at, [run, callIds]] of open.entries()) {
+      if (this.#closed) return;
+      for (const callId of callIds) this.#sendStep(run, callId);
+      if (at % SENT_AT_ONCE === SENT_AT_ONCE - 1)
+        await new Promise<void>((resolve) => this.#context.clock.soon(resolve));
+    }
   }
 
   #head(): Pick<LogBatch, 'v' | 'format' | 'epoch' | 'owner' | 'at' | 'readUpTo'> {
@@ -185,9 +201,10 @@ export class PartitionOwner {
       );
     });
     const due = clock.every(PLANNER_LIMITS.dueCheckMs, () => this.#ring());
-    const tell = clock.every(PLANNER_LIMITS.loadEveryMs, () =>
-      bus.publish(subjects.load(this.partition), bytes.encode(JSON.stringify(this.load))),
-    );
+    const tell = clock.every(PLANNER_LIMITS.loadEveryMs, () => {
+      bus.publish(subjects.load(this.partition), bytes.encode(JSON.stringify(this.load)));
+      if (!this.#pumping) this.#maybeCheckpoint();
+    });
     this.#stops.push(
       () => owner.stop(),
       () => due.stop(),
@@ -214,7 +231,7 @@ export class PartitionOwner {
     let queued = 0;
     for (const tenant of state.tenants.values()) queued += tenant.queued;
     let waiting = 0;
-    for (const run of state.runs.values()) if (run.status === 'waiting') waiting++;
+    for (const { brief, run } of state.runs.briefs()) if ((brief ?? run).status === 'waiting') waiting++;
     return {
       v: 1,
       partition: this.partition,
@@ -301,7 +318,7 @@ export class PartitionOwner {
       decided.flatMap(({ json }) => json),
     );
     this.#parking.remove(parkedIn, this.#state);
-    this.#maybeCheckpoint(decider.entries.length + decider.partitionEntries.length);
+    this.#maybeCheckpoint();
     this.#setAlarm();
   }
 
@@ -363,7 +380,10 @@ export class PartitionOwner {
       for (const { batch, json } of batches) {
         this.#lastSequence = await this.#store.append(batch, this.#lastSequence, json);
         counts.appends.inc();
-        counts.entries.inc(batch.entries.length + batch.partition.length);
+        const entries = batch.entries.length + batch.partition.length;
+        counts.entries.inc(entries);
+        this.#sinceCheckpoint.entries += entries;
+        for (const entry of json) this.#sinceCheckpoint.bytes += entry.length;
       }
     } catch (error) {
       if (error instanceof BusConflict) counts.refusedAppends.inc();
@@ -473,18 +493,33 @@ export class PartitionOwner {
     else this.#setAlarm();
   }
 
-  #maybeCheckpoint(entries: number): void {
-    this.#entriesSinceCheckpoint += entries;
-    if (this.#entriesSinceCheckpoint < this.#context.config.TUTTI_CHECKPOINT_ENTRIES || this.#checkpointing) return;
-    this.#entriesSinceCheckpoint = 0;
+  /** Called where the state is what the log says: never while an append is under way. */
+  #maybeCheckpoint(): void {
+    const { clock, config } = this.#context;
+    const since = this.#sinceCheckpoint;
+    const {
+      TUTTI_CHECKPOINT_ENTRIES: entriesMax,
+      TUTTI_CHECKPOINT_BYTES: bytesMax,
+      TUTTI_CHECKPOINT_MS: lateMs,
+    } = config;
+    const many = since.entries >= entriesMax || since.bytes >= bytesMax;
+    const some = since.bytes >= bytesMax * PLANNER_LIMITS.checkpointSoonShare;
+    const passedMs = clock.monotonic() - this.#checkpointedAt;
+    const late = since.entries > 0 && passedMs >= (some ? PLANNER_LIMITS.checkpointSoonMs : lateMs);
+    if (!(many || late) || this.#checkpointing || this.#closed || this.#handingOver) return;
+    this.#sinceCheckpoint = { entries: 0, bytes: 0 };
+    this.#checkpointedAt = clock.monotonic();
     this.#intake.forgetUnused(this.#state);
     this.#checkpointing = this.#store
       .checkpoint(this.#state, this.#lastSequence)
-      .catch((error) =>
-        this.#context.log.warn({ err: error }, 'a checkpoint could not be written; the log has everything'),
-      )
+      .catch((error) => {
+        if (this.#closed) return;
+        this.#context.log.warn({ err: error }, 'a checkpoint could not be written; the log has everything');
+      })
       .finally(() => {
         this.#checkpointing = undefined;
+        // As much may have come meanwhile.
+        if (!this.#pumping) this.#maybeCheckpoint();
       });
   }
 
@@ -516,19 +551,23 @@ export class PartitionOwner {
     this.#sent.clear();
   }
 
-  /** Hands over: what is being appended is finished. The next owner replays from the last checkpoint, which is soon done. */
+  /**
+   * Hands over: what is being appended is finished. The next owner replays from the last checkpoint, which is soon done; one
+   * that is under way is given up and not waited for, for it can do no harm (checkpoints.ts).
+   */
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#handingOver = true;
+    this.#store.abandon();
     this.#follower?.stop();
     this.#room?.();
     await this.#pumping;
-    if (this.#closed) return;
-    this.#shut();
-    await this.#checkpointing;
+    if (!this.#closed) this.#shut();
   }
 }
 
+/** Runs whose open calls are sent again before the loop gets its turn. */
+const SENT_AT_ONCE = 20;
 /** Room for what is around the runs in a message of parked ones. */
 const ENVELOPE_BYTES = 4_096;
 const NONE = new Map<number, number>();
