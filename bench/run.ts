@@ -8,6 +8,10 @@ const BENCHMARKS: Record<string, { file: string; about: string }> = {
     file: 'engine/sessions.ts',
     about: 'ten thousand sessions that wait on a slow model: memory, and that all of them end',
   },
+  planner: {
+    file: 'planner/main.ts',
+    about: 'a partition with ten thousand active runs that changes hands, and a hundred thousand parked runs',
+  },
   retriever: { file: 'retriever.ts', about: 'indexing and searching, beside FTS5 and a naive scan' },
 };
 

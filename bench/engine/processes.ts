@@ -23,10 +23,12 @@ export interface StartOptions {
   env: Record<string, string | undefined>;
   /** Folder for its CPU profile. */
   profiles?: string | undefined;
+  /** What it writes is for whoever started it. */
+  quiet?: boolean;
 }
 
 /** Standard output and error go to this process's error output. Resolves as soon as the process is there. */
-export async function startProcess({ name, file, args = [], env, profiles }: StartOptions): Promise<Process> {
+export async function startProcess({ name, file, args = [], env, profiles, quiet }: StartOptions): Promise<Process> {
   const child = fork(join(repositoryRoot, file), args, {
     cwd: repositoryRoot,
     env,
@@ -34,7 +36,7 @@ export async function startProcess({ name, file, args = [], env, profiles }: Sta
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'json',
   });
-  for (const stream of [child.stdout!, child.stderr!])
+  for (const stream of quiet ? [] : [child.stdout!, child.stderr!])
     stream.on('data', (chunk: Buffer) => process.stderr.write(chunk.toString().replace(/^(?=.)/gm, `[${name}] `)));
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   await new Promise<void>((resolve, reject) => {
