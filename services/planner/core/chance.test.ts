@@ -17,7 +17,7 @@ import {
   type WhenBusy,
 } from '@tutti/contracts';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { testBundle, tool } from '../test-support.ts';
 import { agentFor, Decider, type Environment, type Input, neededRuns } from './decide.ts';
 import { isEnding } from './fork.ts';
@@ -571,6 +571,8 @@ function judgeStates(world: World): void {
 }
 
 const SEEDS = Number(process.env.TUTTI_CHANCE_SEEDS ?? 80);
+// Twenty times what it takes: the machine may have other work.
+vi.setConfig({ testTimeout: Math.max(180_000, SEEDS * 3_000) });
 
 describe('whatever happens', () => {
   test('every run ends once, places and times are given back, and the log gives the state back', () => {
