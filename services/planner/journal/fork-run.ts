@@ -61,7 +61,7 @@ export function forkHandler(context: Context, reader: JournalReader, partitions:
       ...(item.traceparent === undefined ? {} : { traceparent: item.traceparent }),
     };
     // A fork from the first entry begins anew and lists its tools itself.
-    const lists = request.version > 1 && needsToolset(agent);
+    const lists = request.version > 1 && listsTools(agent, bundle);
     const toolset = lists ? await toolsOf(context, tenant, bundle, before.agent) : null;
     await send(context, partitions, { tenant, ...ids, start, prefix: { v: 1, entries, toolset } });
     return ids;
@@ -92,6 +92,18 @@ function agentIn(bundle: Bundle, hash: string, name: string) {
   const agent = agentOf(bundle, name);
   if (!agent) throw new TuttiError('not_found', `the bundle ${hash} has no agent "${name}"`);
   return agent;
+}
+
+/** A bundle of another version may lack what this one takes for granted. */
+function listsTools(agent: ReturnType<typeof agentIn>, hash: string): boolean {
+  try {
+    return needsToolset(agent);
+  } catch (error) {
+    throw new TuttiError(
+      'invalid_request',
+      `this version cannot read the agent "${agent.name}" of the bundle ${hash}: ${(error as Error).message}`,
+    );
+  }
 }
 
 function idsFor({ run: original, version, key }: Request, now: number): { run: string; session: string } {
