@@ -151,6 +151,8 @@ export class PartitionOwner {
     this.#listen();
     this.#state.fresh = [];
     for (const letter of this.#state.outbox.values()) this.#post(letter);
+    // Before anything new is taken in: what that opens is not in the log yet, and leaves when it is.
+    const open = this.#openCalls();
     // What came due or may begin while nobody was here.
     this.#push({ kind: 'tick' });
     this.#follower = await this.#context.bus.follow(
@@ -160,16 +162,21 @@ export class PartitionOwner {
       (message) => this.#arrived(message),
     );
     if (this.#closed) return this.#follower.stop();
-    void this.#sendOpen();
+    void this.#sendOpen(open);
   }
 
-  /** A few at a time: their requests are made from the runs, which have to be read for it. */
-  async #sendOpen(): Promise<void> {
+  /** Calls that the log has open. */
+  #openCalls(): [run: string, callIds: string[]][] {
     const open: [run: string, callIds: string[]][] = [];
     for (const { brief, run } of this.#state.runs.briefs()) {
       const callIds = brief ? brief.open : isActive(run) ? Object.keys(run.open) : [];
-      if (callIds.length > 0) open.push([(brief ?? run).id, callIds]);
+      if (callIds.length > 0) open.push([(brief ?? run).id, [...callIds]]);
     }
+    return open;
+  }
+
+  /** A few at a time: their requests are made from the runs, which have to be read for it. */
+  async #sendOpen(open: [run: string, callIds: string[]][]): Promise<void> {
     for (const [at, [run, callIds]] of open.entries()) {
       if (this.#closed) return;
       for (const callId of callIds) this.#sendStep(run, callId);
