@@ -47,7 +47,7 @@ beforeEach(async () => {
   env = {
     NATS_URL: nats.url,
     TUTTI_DATA: nats.dataDir,
-    TUTTI_LOG_LEVEL: process.env.REVIEW_LOG ?? 'silent',
+    TUTTI_LOG_LEVEL: 'silent',
     TUTTI_LEASE_MS: '900',
   };
   bus = await connectNatsBus({ url: nats.url, name: 'test', log });
@@ -231,6 +231,39 @@ describe('hand-over', () => {
       );
     await b.owner.close();
     expect(opened).toBe(true);
+  });
+
+  test('a run that begins while a new owner comes asks for nothing before the log has it', async () => {
+    const partition = 1;
+    const hash = await bundles().apply('default', testBundle());
+    let appending = false;
+    let release = () => {};
+    const gate = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const slow = over(bus, {
+      // What came meanwhile is delivered, and being written, by the time it is known to follow.
+      async follow(...args) {
+        const follower = await bus.follow(...args);
+        await until('the append of what came', () => appending);
+        return follower;
+      },
+      async append(subject, data, options) {
+        if (subject === subjects.log(partition) && JSON.parse(new TextDecoder().decode(data)).entries.length > 0) {
+          appending = true;
+          await gate;
+        }
+        return bus.append(subject, data, options);
+      },
+    });
+    await startRun(bus, partitions, hash, 'one', sessionIn(partition));
+    const asked: string[] = [];
+    const owner = ownerOf(slow, 'new', partition, ({ verb }) => void asked.push(verb));
+    await owner.open();
+    expect(asked).toEqual([]);
+    release();
+    await until('what it asks for', () => asked.length > 0);
+    await owner.close();
   });
 });
 
