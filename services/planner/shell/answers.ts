@@ -37,20 +37,14 @@ export async function answer(known: Known, data: Uint8Array): Promise<OwnerReply
 async function reply(known: Known, request: OwnerRequest): Promise<OwnerReply> {
   const { state } = known;
   switch (request.op) {
-    case 'run': {
-      const found = find(known, request.run);
-      const run = found instanceof Promise ? await found : found;
-      return run ? { op: 'run', run: viewOf(run) } : { op: 'unknown' };
-    }
+    case 'run':
+      return ofRun(known, request.run, (run) => ({ op: 'run', run: viewOf(run) }));
     case 'entries': {
       const status = state.runs.get(request.run)?.status ?? state.parked.get(request.run)?.status;
       return status ? { op: 'entries', ...known.cache.after(request.run, request.after), status } : { op: 'unknown' };
     }
-    case 'approvals': {
-      const found = find(known, request.run);
-      const run = found instanceof Promise ? await found : found;
-      return run ? { op: 'approvals', approvals: pendingApprovals(run) } : { op: 'unknown' };
-    }
+    case 'approvals':
+      return ofRun(known, request.run, (run) => ({ op: 'approvals', approvals: pendingApprovals(run) }));
     case 'approval':
       return approval(known, request.approval);
     case 'session':
@@ -68,26 +62,31 @@ async function reply(known: Known, request: OwnerRequest): Promise<OwnerReply> {
   }
 }
 
-/** At once where it is in memory: after any wait the state may be ahead of the log again. */
-function find(known: Known, id: string): RunState | undefined | Promise<RunState | undefined> {
-  return known.state.runs.get(id) ?? (known.state.parked.has(id) ? known.parked(id) : undefined);
+/** Said at once where the run is in memory: after any wait the state may be ahead of the log again. */
+function ofRun(known: Known, id: string, say: (run: RunState) => OwnerReply): OwnerReply | Promise<OwnerReply> {
+  const { state } = known;
+  const run = state.runs.get(id);
+  if (run) return say(run);
+  if (!state.parked.has(id)) return { op: 'unknown' };
+  return known.parked(id).then((parked) => (parked ? say(parked) : { op: 'unknown' }));
 }
 
-async function approval(known: Known, id: string): Promise<OwnerReply> {
+function approval(known: Known, id: string): OwnerReply | Promise<OwnerReply> {
   const { state } = known;
-  const holder = state.approvals.get(id);
-  const found = holder ? find(known, holder) : whoDecided(state, id);
-  const run = found instanceof Promise ? await found : found;
-  const record = run && run.status !== 'queued' && run.approvals.find((candidate) => candidate.id === id);
-  return record ? { op: 'approval', approval: record, tenant: run.tenant } : { op: 'unknown' };
+  const holder = state.approvals.get(id) ?? whoDecided(state, id);
+  if (!holder) return { op: 'unknown' };
+  return ofRun(known, holder, (run) => {
+    const record = run.status !== 'queued' && run.approvals.find((candidate) => candidate.id === id);
+    return record ? { op: 'approval', approval: record, tenant: run.tenant } : { op: 'unknown' };
+  });
 }
 
 /** The run of an approval that is decided. */
-function whoDecided(state: PartitionState, id: string): RunState | undefined {
+function whoDecided(state: PartitionState, id: string): string | undefined {
   for (const { brief, run } of state.runs.briefs()) {
     if (brief) {
-      if (brief.decided.includes(id)) return state.runs.get(brief.id);
-    } else if (run.status !== 'queued' && run.approvals.some((approval) => approval.id === id)) return run;
+      if (brief.decided.includes(id)) return brief.id;
+    } else if (run.status !== 'queued' && run.approvals.some((approval) => approval.id === id)) return run.id;
   }
 }
 
