@@ -4,7 +4,6 @@
  * drops everything and the partition is opened anew from its log; leases find owners, the log keeps strangers out.
  */
 import {
-  LIMITS,
   LOG_FORMAT,
   type LogBatch,
   type PartitionLoad,
@@ -12,29 +11,19 @@ import {
   type ScheduleTiming,
   STREAMS,
   subjects,
-  TuttiError,
-  toErrorInfo,
 } from '@tutti/contracts';
 import { BusConflict, type Follower, type ServiceContext, type StoredMessage } from '@tutti/runtime';
 import { PLANNER_LIMITS, type PlannerConfig } from '../config.ts';
-import {
-  agentFor,
-  Decider,
-  type Environment,
-  type Input,
-  neededRuns,
-  PoisonedInput,
-  type StepOutcome,
-} from '../core/decide.ts';
-import { timeoutOf } from '../core/limits.ts';
+import { Decider, type Environment, type Input, neededRuns, PoisonedInput } from '../core/decide.ts';
 import { startParking } from '../core/rebuild.ts';
-import { requestOf } from '../core/requests.ts';
 import { loadParked } from '../core/save.ts';
-import { isActive, type Letter, lateKey, type PartitionState } from '../core/state.ts';
-import type { Asking, Dispatch } from '../ports/dispatch.ts';
+import type { Letter, PartitionState } from '../core/state.ts';
+import type { Dispatch } from '../ports/dispatch.ts';
 import type { PartitionLog } from '../ports/log.ts';
 import { answer } from './answers.ts';
 import { type Decided, type PackedBatch, toBatches } from './batches.ts';
+import { CallsUnderWay, openCalls } from './calls-under-way.ts';
+import { CheckpointDue } from './checkpoint-due.ts';
 import { EntryCache } from './entry-cache.ts';
 import { Intake } from './intake.ts';
 import { Live } from './live.ts';
@@ -43,7 +32,7 @@ import { PartitionClock } from './partition-clock.ts';
 import type { PartitionCounts, PartitionGauges } from './planner-metrics.ts';
 import { deliver } from './post.ts';
 import { keyOf, type Suspects } from './suspects.ts';
-import { runTraceparent, traceEntries } from './tracing.ts';
+import { traceEntries } from './tracing.ts';
 
 const bytes = new TextEncoder();
 /** How many rounds' worth of inputs may wait in memory. */
@@ -74,8 +63,7 @@ export class PartitionOwner {
   #state!: PartitionState;
   #time!: PartitionClock;
   #lastSequence = 0;
-  #sinceCheckpoint = { entries: 0, bytes: 0 };
-  #checkpointedAt = 0;
+  #checkpointDue!: CheckpointDue;
   #inputs: Input[] = [];
   /** Inputs of the round that is under way. */
   #taking = 0;
@@ -87,8 +75,7 @@ export class PartitionOwner {
   #follower: Follower | undefined;
   #stops: (() => void)[] = [];
   #checkpointing: Promise<void> | undefined;
-  /** What is under way from here, by run and call: a fork has calls of the run that it comes from. */
-  readonly #sent = new Map<string, Asking>();
+  #calls: CallsUnderWay | undefined;
   readonly #posting = new Set<string>();
   readonly #cache = new EntryCache(PLANNER_LIMITS.entriesKeptMax, PLANNER_LIMITS.partitionEntriesKeptMax);
   /** Parked runs for which something came due. */
@@ -131,7 +118,8 @@ export class PartitionOwner {
       this.#time = new PartitionClock(this.#context.clock, this.#state.at);
       startParking(this.#state, this.#context.config.TUTTI_PARK_AFTER_MS, this.#time.now());
       this.#lastSequence = opened.lastSequence;
-      this.#sinceCheckpoint = { entries: opened.replayed.length, bytes: opened.replayedBytes };
+      const { config, clock } = this.#context;
+      this.#checkpointDue = new CheckpointDue(config, clock, opened.replayed.length, opened.replayedBytes);
       this.#cache.clear();
       for (const entry of opened.replayed) this.#cache.add(entry);
       try {
@@ -146,13 +134,21 @@ export class PartitionOwner {
     await this.#intake.loadPinned(this.#state);
     if (this.#closed) return;
     this.#opened = true;
-    this.#checkpointedAt = this.#context.clock.monotonic();
     this.#options.counts.takeovers.inc();
     this.#listen();
     this.#state.fresh = [];
     for (const letter of this.#state.outbox.values()) this.#post(letter);
     // Before anything new is taken in: what that opens is not in the log yet, and leaves when it is.
-    const open = this.#openCalls();
+    const open = openCalls(this.#state);
+    const calls = new CallsUnderWay({
+      state: this.#state,
+      dispatch: this.#options.dispatch,
+      clock: this.#context.clock,
+      now: () => this.#time.now(),
+      bundle: this.#intake.bundle,
+      push: (input) => this.#push(input),
+    });
+    this.#calls = calls;
     // What came due or may begin while nobody was here.
     this.#push({ kind: 'tick' });
     this.#follower = await this.#context.bus.follow(
@@ -162,27 +158,7 @@ export class PartitionOwner {
       (message) => this.#arrived(message),
     );
     if (this.#closed) return this.#follower.stop();
-    void this.#sendOpen(open);
-  }
-
-  /** Calls that the log has open. */
-  #openCalls(): [run: string, callIds: string[]][] {
-    const open: [run: string, callIds: string[]][] = [];
-    for (const { brief, run } of this.#state.runs.briefs()) {
-      const callIds = brief ? brief.open : isActive(run) ? Object.keys(run.open) : [];
-      if (callIds.length > 0) open.push([(brief ?? run).id, [...callIds]]);
-    }
-    return open;
-  }
-
-  /** A few at a time: their requests are made from the runs, which have to be read for it. */
-  async #sendOpen(open: [run: string, callIds: string[]][]): Promise<void> {
-    for (const [at, [run, callIds]] of open.entries()) {
-      if (this.#closed) return;
-      for (const callId of callIds) this.#sendStep(run, callId);
-      if (at % SENT_AT_ONCE === SENT_AT_ONCE - 1)
-        await new Promise<void>((resolve) => this.#context.clock.soon(resolve));
-    }
+    void calls.sendAgain(open);
   }
 
   #head(): Pick<LogBatch, 'v' | 'format' | 'epoch' | 'owner' | 'at' | 'readUpTo'> {
@@ -233,8 +209,6 @@ export class PartitionOwner {
   /** How the partition does. */
   get load(): PartitionLoad {
     const state = this.#state;
-    let heldBack = 0;
-    for (const asking of this.#sent.values()) if (this.#options.dispatch.holds(asking)) heldBack++;
     let queued = 0;
     for (const tenant of state.tenants.values()) queued += tenant.queued;
     let waiting = 0;
@@ -247,8 +221,7 @@ export class PartitionOwner {
       active: state.activeRoots,
       queued,
       waiting: waiting + state.parked.size,
-      inFlight: this.#sent.size - heldBack,
-      heldBack,
+      ...(this.#calls?.counts ?? { inFlight: 0, heldBack: 0 }),
     };
   }
 
@@ -389,8 +362,7 @@ export class PartitionOwner {
         counts.appends.inc();
         const entries = batch.entries.length + batch.partition.length;
         counts.entries.inc(entries);
-        this.#sinceCheckpoint.entries += entries;
-        for (const entry of json) this.#sinceCheckpoint.bytes += entry.length;
+        this.#checkpointDue.wrote(entries, json);
       }
     } catch (error) {
       if (error instanceof BusConflict) counts.refusedAppends.inc();
@@ -408,8 +380,8 @@ export class PartitionOwner {
         { err: error, partition: this.partition, run },
         'a run cannot be gone on with; it is given up',
       );
-    for (const asking of decider.forgotten) this.#giveUp(asking);
-    for (const { run, callId } of decider.toSend) this.#sendStep(run, callId);
+    for (const asking of decider.forgotten) this.#calls!.giveUp(asking);
+    for (const { run, callId } of decider.toSend) this.#calls!.send(run, callId);
     for (const letter of this.#state.fresh.splice(0)) {
       if (letter.kind === 'dead') this.#options.counts.deadLetters.inc();
       this.#post(letter);
@@ -421,57 +393,12 @@ export class PartitionOwner {
     if (decider.wanted.length > 0) this.#push({ kind: 'tick' });
   }
 
-  /** A call whose effect may have happened is still listened to for a while: what came of it is worth knowing. */
-  #giveUp(asking: Asking): void {
-    const key = keyOfAsking(asking);
-    const listen = this.#state.late.has(lateKey(asking.run, asking.callId));
-    this.#options.dispatch.cancel(asking, listen);
-    if (!listen) return void this.#sent.delete(key);
-    const timer = this.#context.clock.after(LIMITS.lateResultMs, () => {
-      if (this.#sent.delete(key)) this.#options.dispatch.forget(asking);
-    });
-    if (this.#closed) timer.stop();
-  }
-
   async #tickOf({ tenant, id, dueAt }: Decider['ticks'][number]): Promise<void> {
     const found = await this.#intake.fetch('the current bundle', async () => {
       const bundle = await this.#context.bundles.current(tenant);
       return { bundle };
     });
     if (found) this.#push({ kind: 'tick_of_schedule', id, dueAt, bundle: found.bundle });
-  }
-
-  #sendStep(runId: string, callId: string): void {
-    const run = this.#state.runs.get(runId);
-    if (!run || !isActive(run)) return;
-    const open = run.open[callId];
-    const key = keyOfAsking({ run: runId, callId });
-    if (!open || this.#sent.has(key) || open.notBefore > this.#time.now()) return;
-    const done = (outcome: StepOutcome) => {
-      if (this.#sent.delete(key)) this.#push({ kind: 'result', run: runId, callId, outcome });
-    };
-    this.#sent.set(key, { run: runId, callId });
-    try {
-      const bundle = this.#intake.bundle(run.start.bundle);
-      const agent = agentFor(bundle, run);
-      if (!agent) throw new TuttiError('not_found', `the bundle ${run.start.bundle} is gone`);
-      this.#options.dispatch.send(
-        requestOf(this.#state, run, open, agent, bundle),
-        {
-          callId,
-          tenant: run.tenant,
-          run: run.id,
-          root: run.start.root,
-          session: run.session,
-          traceparent: runTraceparent(run),
-          timeoutMs: timeoutOf(run.limits, open.step),
-        },
-        done,
-      );
-    } catch (error) {
-      // A request that cannot be made is the run's failure, not the partition's.
-      done({ ok: false, error: toErrorInfo(error) });
-    }
   }
 
   #post(letter: Letter): void {
@@ -502,20 +429,8 @@ export class PartitionOwner {
 
   /** Called where the state is what the log says: never while an append is under way. */
   #maybeCheckpoint(): void {
-    const { clock, config } = this.#context;
-    const since = this.#sinceCheckpoint;
-    const {
-      TUTTI_CHECKPOINT_ENTRIES: entriesMax,
-      TUTTI_CHECKPOINT_BYTES: bytesMax,
-      TUTTI_CHECKPOINT_MS: lateMs,
-    } = config;
-    const many = since.entries >= entriesMax || since.bytes >= bytesMax;
-    const some = since.bytes >= bytesMax * PLANNER_LIMITS.checkpointSoonShare;
-    const passedMs = clock.monotonic() - this.#checkpointedAt;
-    const late = since.entries > 0 && passedMs >= (some ? PLANNER_LIMITS.checkpointSoonMs : lateMs);
-    if (!(many || late) || this.#checkpointing || this.#closed || this.#handingOver) return;
-    this.#sinceCheckpoint = { entries: 0, bytes: 0 };
-    this.#checkpointedAt = clock.monotonic();
+    if (this.#checkpointing || this.#closed || this.#handingOver || !this.#checkpointDue.now) return;
+    this.#checkpointDue.begun();
     this.#intake.forgetUnused(this.#state);
     this.#checkpointing = this.#store
       .checkpoint(this.#state, this.#lastSequence)
@@ -553,9 +468,7 @@ export class PartitionOwner {
     this.#follower?.stop();
     this.#live.flush();
     this.#room?.();
-    // Not cancelled: the next owner asks for the same calls and gets their results.
-    for (const asking of this.#sent.values()) this.#options.dispatch.forget(asking);
-    this.#sent.clear();
+    this.#calls?.close();
   }
 
   /**
@@ -573,12 +486,6 @@ export class PartitionOwner {
   }
 }
 
-/** Runs whose open calls are sent again before the loop gets its turn. */
-const SENT_AT_ONCE = 20;
 /** Room for what is around the runs in a message of parked ones. */
 const ENVELOPE_BYTES = 4_096;
 const NONE = new Map<number, number>();
-
-function keyOfAsking({ run, callId }: Asking): string {
-  return `${run} ${callId}`;
-}

@@ -1,0 +1,122 @@
+/**
+ * The calls of a partition that are under way from here. Invariants: a call is sent once until its outcome is in or it is
+ * given up; its outcome comes back as an input. Whoever sends sees to it that the log has the call.
+ */
+import { LIMITS, TuttiError, toErrorInfo } from '@tutti/contracts';
+import type { Clock } from '@tutti/runtime';
+import { agentFor, type Environment, type Input, type StepOutcome } from '../core/decide.ts';
+import { timeoutOf } from '../core/limits.ts';
+import { requestOf } from '../core/requests.ts';
+import { isActive, lateKey, type PartitionState } from '../core/state.ts';
+import type { Asking, Dispatch } from '../ports/dispatch.ts';
+import { runTraceparent } from './tracing.ts';
+
+/** Runs whose open calls are sent again before the loop gets its turn. */
+const SENT_AT_ONCE = 20;
+
+export type OpenCalls = [run: string, callIds: string[]][];
+
+/** Calls that the state has open. */
+export function openCalls(state: PartitionState): OpenCalls {
+  const open: OpenCalls = [];
+  for (const { brief, run } of state.runs.briefs()) {
+    const callIds = brief ? brief.open : isActive(run) ? Object.keys(run.open) : [];
+    if (callIds.length > 0) open.push([(brief ?? run).id, [...callIds]]);
+  }
+  return open;
+}
+
+export interface CallsOptions {
+  state: PartitionState;
+  dispatch: Dispatch;
+  clock: Clock;
+  /** Unix ms, as the partition has it. */
+  now(): number;
+  bundle: Environment['bundle'];
+  push(input: Input): void;
+}
+
+export class CallsUnderWay {
+  readonly #options: CallsOptions;
+  /** By run and call: a fork has calls of the run that it comes from. */
+  readonly #sent = new Map<string, Asking>();
+  #closed = false;
+
+  constructor(options: CallsOptions) {
+    this.#options = options;
+  }
+
+  send(runId: string, callId: string): void {
+    const { state, dispatch, now, push } = this.#options;
+    const run = state.runs.get(runId);
+    if (!run || !isActive(run)) return;
+    const open = run.open[callId];
+    const key = keyOf({ run: runId, callId });
+    if (!open || this.#sent.has(key) || open.notBefore > now()) return;
+    const done = (outcome: StepOutcome) => {
+      if (this.#sent.delete(key)) push({ kind: 'result', run: runId, callId, outcome });
+    };
+    this.#sent.set(key, { run: runId, callId });
+    try {
+      const bundle = this.#options.bundle(run.start.bundle);
+      const agent = agentFor(bundle, run);
+      if (!agent) throw new TuttiError('not_found', `the bundle ${run.start.bundle} is gone`);
+      dispatch.send(
+        requestOf(state, run, open, agent, bundle),
+        {
+          callId,
+          tenant: run.tenant,
+          run: run.id,
+          root: run.start.root,
+          session: run.session,
+          traceparent: runTraceparent(run),
+          timeoutMs: timeoutOf(run.limits, open.step),
+        },
+        done,
+      );
+    } catch (error) {
+      // A request that cannot be made is the run's failure, not the partition's.
+      done({ ok: false, error: toErrorInfo(error) });
+    }
+  }
+
+  /** A few at a time: their requests are made from the runs, which have to be read for it. */
+  async sendAgain(open: OpenCalls): Promise<void> {
+    for (const [at, [run, callIds]] of open.entries()) {
+      if (this.#closed) return;
+      for (const callId of callIds) this.send(run, callId);
+      if (at % SENT_AT_ONCE === SENT_AT_ONCE - 1)
+        await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
+    }
+  }
+
+  /** A call whose effect may have happened is still listened to for a while: what came of it is worth knowing. */
+  giveUp(asking: Asking): void {
+    const { state, dispatch, clock } = this.#options;
+    const key = keyOf(asking);
+    const listen = state.late.has(lateKey(asking.run, asking.callId));
+    dispatch.cancel(asking, listen);
+    if (!listen) return void this.#sent.delete(key);
+    clock.after(LIMITS.lateResultMs, () => {
+      if (this.#sent.delete(key)) dispatch.forget(asking);
+    });
+  }
+
+  /** Of those that were sent, how many wait here because workers are busy. */
+  get counts(): { inFlight: number; heldBack: number } {
+    let heldBack = 0;
+    for (const asking of this.#sent.values()) if (this.#options.dispatch.holds(asking)) heldBack++;
+    return { inFlight: this.#sent.size - heldBack, heldBack };
+  }
+
+  /** Not cancelled: the next owner asks for the same calls and gets their results. */
+  close(): void {
+    this.#closed = true;
+    for (const asking of this.#sent.values()) this.#options.dispatch.forget(asking);
+    this.#sent.clear();
+  }
+}
+
+function keyOf({ run, callId }: Asking): string {
+  return `${run} ${callId}`;
+}
