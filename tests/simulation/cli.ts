@@ -102,5 +102,7 @@ if (values.help || (values.mutant && !MUTANTS[values.mutant])) {
   process.exit(values.help ? 0 : 1);
 }
 const count = number('seeds') ?? (values.mutant && !values.seed ? MUTANT_SEEDS : undefined);
+if (values.trace && count !== undefined)
+  throw new Error('--trace shows one world: name it with --seed, without --seeds');
 const clean = count === undefined ? await one(number('seed') ?? 1) : await many(number('seed') ?? 1, count);
 process.exit(clean ? 0 : 1);
