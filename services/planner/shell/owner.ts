@@ -77,7 +77,7 @@ export class PartitionOwner {
   #checkpointing: Promise<void> | undefined;
   #calls: CallsUnderWay | undefined;
   readonly #posting = new Set<string>();
-  readonly #cache = new EntryCache(PLANNER_LIMITS.entriesKeptMax, PLANNER_LIMITS.partitionEntriesKeptMax);
+  readonly #cache = new EntryCache(PLANNER_LIMITS.entriesKept);
   /** Parked runs for which something came due. */
   #wanted = new Set<string>();
   #handingOver = false;
@@ -121,7 +121,8 @@ export class PartitionOwner {
       const { config, clock } = this.#context;
       this.#checkpointDue = new CheckpointDue(config, clock, opened.replayed.length, opened.replayedBytes);
       this.#cache.clear();
-      for (const entry of opened.replayed) this.#cache.add(entry);
+      const chars = opened.replayedBytes / Math.max(1, opened.replayed.length);
+      for (const entry of opened.replayed) this.#cache.addReplayed(entry, chars);
       try {
         const batch = { ...this.#head(), epoch: ++this.#state.epoch, delivered: [], partition: [], entries: [] };
         await this.#append([{ batch, json: [] }]);
