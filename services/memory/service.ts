@@ -9,11 +9,12 @@ import { openStore } from './open-store.ts';
 import type { TenantTurn } from './ports/store.ts';
 import { tellPositions } from './positions.ts';
 import { createProjector, type Projector } from './projector.ts';
+import { pruneEvery } from './prune.ts';
 
 export const memoryService = defineService({
   name: 'memory',
   config: MemoryConfig,
-  async start({ config, bus, log, dataDir }) {
+  async start({ config, bus, log, dataDir, clock, metrics }) {
     const store = await openStore(config, dataDir, log);
     const turns = createGroupCommit<TenantTurn>((items) => store.remember(items), {
       itemsMax: config.TUTTI_MEMORY_GROUP_MESSAGES_MAX,
@@ -27,6 +28,7 @@ export const memoryService = defineService({
     };
     const followed: { stream: string; projector: Projector; follower: LogFollower }[] = [];
     let positions: { stop(): void } | undefined;
+    let pruning: { stop(): void } | undefined;
     try {
       const settings = await readSettings(bus);
       if (!settings) throw new TuttiError('unavailable', 'the bus is not provisioned: start with TUTTI_PROVISION=true');
@@ -41,6 +43,15 @@ export const memoryService = defineService({
         ...settings,
         settle: () => store.settle(),
         position: (name) => followed.find(({ stream }) => stream === name)?.projector.position?.sequence ?? null,
+      });
+      pruning = pruneEvery({
+        store,
+        clock,
+        log,
+        metrics,
+        keepMs: config.TUTTI_MEMORY_RUNS_KEEP_MS,
+        keepBytes: config.TUTTI_MEMORY_KEEP_BYTES,
+        everyMs: config.TUTTI_MEMORY_PRUNE_MS,
       });
     } catch (error) {
       for (const { follower } of followed) follower.stop();
@@ -58,6 +69,7 @@ export const memoryService = defineService({
       // What waits in the buffer is in the log: the next start projects it.
       async drain() {
         positions?.stop();
+        pruning?.stop();
         for (const { follower } of followed) follower.stop();
         await Promise.all(followed.map(({ projector }) => projector.stop()));
       },

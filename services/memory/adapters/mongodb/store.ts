@@ -61,6 +61,11 @@ export async function openMongoStore(url: string, database: string): Promise<Mem
     },
     // Every write is acknowledged with its journal.
     async settle() {},
+    prune: (endedBefore, limit) => prune(connection, endedBefore, limit),
+    async bytes() {
+      const { dataSize, indexSize } = await connection.db.command({ dbStats: 1 });
+      return Number(dataSize) + Number(indexSize);
+    },
     async run(tenant, run) {
       const found = await runs.findOne({ _id: run, tenant });
       return found && toView(found);
@@ -182,7 +187,7 @@ async function advance({ positions }: Connection, { stream, position }: Projecti
 /**
  * Upserts, some with filters that ask for more than the id. One that finds its document, but not in the state that it asks
  * for, tries to insert and is refused as a duplicate. That may also mean that someone else inserted between its look
- * and its insert; as documents are never deleted, the second time can only mean that the document is later already.
+ * and its insert; as only documents of runs that ended long ago are deleted, the second time can only mean that the document is later already.
  */
 async function upsertTwice<D extends Document>(
   collection: Collection<D>,
@@ -195,6 +200,48 @@ async function upsertTwice<D extends Document>(
     } catch (error) {
       if (!onlyDuplicates(error)) throw error;
     }
+}
+
+async function prune(connection: Connection, endedBefore: number, limit: number): Promise<number> {
+  const { runs } = connection;
+  const status = { $in: ['completed', 'failed', 'cancelled'] };
+  const cursor = runs
+    .find({ parent: null, createdAt: { $lt: endedBefore }, status })
+    .sort({ createdAt: 1 })
+    .batchSize(limit);
+  let [trees, removed] = [0, 0];
+  for await (const root of cursor) {
+    if (endedAtOf(root) >= endedBefore) continue;
+    const tree = await treeOf(runs, root);
+    if (!tree.every((run) => endedAtOf(run) < endedBefore)) continue;
+    const ids = tree.map(({ _id }) => _id);
+    await removeAll(connection, root.tenant, ids);
+    removed += ids.length;
+    if (++trees >= limit) break;
+  }
+  return removed;
+}
+
+async function treeOf(runs: Collection<RunDocument>, root: RunDocument): Promise<RunDocument[]> {
+  const tree = [root];
+  for (let level = [root]; level.length > 0; tree.push(...level))
+    level = await runs.find({ parent: { $in: level.map(({ _id }) => _id) } }).toArray();
+  return tree;
+}
+
+/** `ids`: parents before their children. They go last: what a crash leaves of a tree is found again through its root. */
+async function removeAll(connection: Connection, tenant: string, ids: string[]): Promise<void> {
+  const { entries, late, approvals, runs } = connection;
+  const $in = ids;
+  await entries.deleteMany({ tenant, run: { $in } });
+  await late.deleteMany({ _id: { $in } });
+  await approvals.deleteMany({ tenant, waitingRun: { $in } });
+  for (const run of ids.toReversed()) await runs.deleteOne({ _id: run });
+}
+
+/** Unix ms; infinite while it has not ended. */
+function endedAtOf(run: RunDocument): number {
+  return toView(run).endedAt ?? Number.POSITIVE_INFINITY;
 }
 
 function runDocument(state: ProjectionWrite['runs'][number]): RunDocument {

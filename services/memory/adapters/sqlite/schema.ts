@@ -42,6 +42,8 @@ export const MIGRATIONS: readonly string[] = [
      tenant TEXT NOT NULL, run TEXT NOT NULL, call TEXT NOT NULL, at REAL NOT NULL, result TEXT NOT NULL,
      PRIMARY KEY (run, call)
    ) WITHOUT ROWID, STRICT;`,
+  `CREATE INDEX runs_ended ON runs (created_at) WHERE parent IS NULL AND status IN ('completed', 'failed', 'cancelled');
+   CREATE INDEX runs_of_parent ON runs (parent) WHERE parent IS NOT NULL;`,
 ];
 
 /** Brings the file to today's version. Throws `conflict` when a newer Tutti wrote it. */

@@ -44,6 +44,9 @@ export function openSqliteStore(path: string): MemoryStore {
     // A checkpoint begins with syncing the log of writes to the disk.
     settle: () => once(() => void derived.prepare('PRAGMA wal_checkpoint(PASSIVE)').all()),
 
+    prune: (endedBefore, limit) => once(() => transaction(derived, () => prune(statements, endedBefore, limit))),
+    bytes: () => once(() => Number(statements.bytes.get()!.bytes)),
+
     run: (tenant, run) => once(() => toView(statements.run.get(tenant, run))),
     runs: (tenant, filter) => once(() => listRuns(statements, tenant, filter)),
     journal: (tenant, run, after, limit) =>
@@ -83,6 +86,19 @@ function projectAll(statements: Statements, write: ProjectionWrite): void {
   for (const { tenant, run, result } of write.late)
     statements.addLate.run(tenant, run, result.callId, result.at, JSON.stringify(result), LATE.perRunMax);
   statements.advance.run(write.stream, write.position.sequence, write.position.storedAt);
+}
+
+function prune(statements: Statements, endedBefore: number, limit: number): number {
+  const trees: { tenant: string; runs: string[] }[] = [];
+  for (const { run, tenant } of statements.endedRoots.iterate(endedBefore) as Iterable<Row>) {
+    const tree = statements.tree.all(run as string) as { run: string; ended_at: number | null }[];
+    if (tree.every(({ ended_at }) => ended_at !== null && ended_at < endedBefore))
+      trees.push({ tenant: tenant as string, runs: tree.map(({ run }) => run) });
+    if (trees.length >= limit) break;
+  }
+  for (const { tenant, runs } of trees)
+    for (const run of runs) for (const statement of statements.removeRun) statement.run(tenant, run);
+  return trees.reduce((sum, { runs }) => sum + runs.length, 0);
 }
 
 function listRuns(statements: Statements, tenant: string, filter: RunsFilter): RunView[] {
