@@ -46,7 +46,6 @@ export const ATTR = {
   routeDelayMs: 'tutti.route.delay_ms',
   routeDurationMs: 'tutti.route.duration_ms',
   routeCost: 'tutti.route.cost_usd',
-  routePurpose: 'tutti.route.purpose',
   // tools
   toolEffect: 'tutti.tool.effect',
   toolSource: 'tutti.tool.source',

@@ -3,7 +3,7 @@
  * are functions of the run (tracing.ts) may be written again by the next owner, each the same: what a planner had not sent
  * when it died is not missing.
  */
-import type { QuestionRecord, RunEntry, StepSpec } from '@tutti/contracts';
+import type { ParentLink, QuestionRecord, RunEntry, StepSpec } from '@tutti/contracts';
 import {
   ATTR,
   contentOf,
@@ -349,7 +349,7 @@ export class RunTelemetry {
         [ATTR.runToolCalls]: usage.toolCalls,
         [ATTR.runCost]: usage.costUsd,
         [ATTR.tenant]: run.tenant,
-        ...(isRoot ? { [ATTR.workflow]: start.agent } : { [ATTR.parentRun]: start.parent!.run }),
+        ...(start.parent ? parentAttributes(start.parent) : { [ATTR.workflow]: start.agent }),
         ...(run.degraded ? { [ATTR.runDegraded]: true } : {}),
         ...(start.schedule ? { [ATTR.runSchedule]: start.schedule.id } : {}),
         ...(start.fork ? { [ATTR.runForkOf]: start.fork.run } : {}),
@@ -363,6 +363,10 @@ export class RunTelemetry {
 }
 
 const BUNDLE_DIGITS = 12;
+
+function parentAttributes({ run, callId, task }: ParentLink): Record<string, string> {
+  return { [ATTR.parentRun]: run, [ATTR.callId]: callId, ...(task === undefined ? {} : { [ATTR.task]: task }) };
+}
 
 function questionOf(run: RunState | undefined, id: string): QuestionRecord | undefined {
   return run && 'questions' in run ? run.questions[id] : undefined;
