@@ -19,7 +19,6 @@ export const ATTR = {
   runCost: 'tutti.run.cost_usd',
   runSchedule: 'tutti.run.schedule',
   runForkOf: 'tutti.run.fork_of',
-  bundle: 'tutti.bundle',
   task: 'tutti.task.id',
   callId: 'tutti.call.id',
   step: 'tutti.step.kind',
@@ -27,7 +26,6 @@ export const ATTR = {
   stepNext: 'tutti.step.next',
   stepDelayMs: 'tutti.step.delay_ms',
   // plans
-  planNumber: 'tutti.plan.number',
   planTasks: 'tutti.plan.tasks',
   planAsks: 'tutti.plan.asks',
   planReason: 'tutti.plan.reason',
@@ -59,7 +57,6 @@ export const ATTR = {
   grant: 'tutti.policy.approval',
   // documents and memory
   passages: 'tutti.retrieval.passages',
-  turns: 'tutti.memory.turns',
   // GenAI
   operation: 'gen_ai.operation.name',
   agent: 'gen_ai.agent.name',
@@ -69,14 +66,11 @@ export const ATTR = {
   provider: 'gen_ai.provider.name',
   requestModel: 'gen_ai.request.model',
   requestTemperature: 'gen_ai.request.temperature',
-  requestMaxTokens: 'gen_ai.request.max_tokens',
-  requestStream: 'gen_ai.request.stream',
   responseModel: 'gen_ai.response.model',
   finishReasons: 'gen_ai.response.finish_reasons',
   outputType: 'gen_ai.output.type',
   inputTokens: 'gen_ai.usage.input_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
-  cacheReadTokens: 'gen_ai.usage.cache_read.input_tokens',
   tokenType: 'gen_ai.token.type',
   toolName: 'gen_ai.tool.name',
   toolType: 'gen_ai.tool.type',
@@ -110,13 +104,10 @@ export const ATTR = {
   httpRoute: 'http.route',
   httpStatus: 'http.response.status_code',
   urlPath: 'url.path',
-  serverAddress: 'server.address',
-  serverPort: 'server.port',
   errorType: 'error.type',
   // resources
   serviceName: 'service.name',
   serviceNamespace: 'service.namespace',
-  serviceVersion: 'service.version',
   // logs: as pino writes them
   logTrace: 'trace_id',
   logSpan: 'span_id',
