@@ -1,7 +1,7 @@
 /** Puts the gateway together: what it reads from, what it writes to, the HTTP server, and how it stops. */
 import type { AddressInfo } from 'node:net';
 import { LIMITS, TuttiError } from '@tutti/contracts';
-import { defineService, type RunningService, type ServiceContext } from '@tutti/runtime';
+import { defineService, METRIC, type RunningService, type ServiceContext } from '@tutti/runtime';
 import type { FastifyInstance } from 'fastify';
 import { createInboundWriter } from './adapters/bus-inbound.ts';
 import { watchLoad } from './adapters/bus-load.ts';
@@ -34,7 +34,7 @@ export function createGatewayService(options: GatewayOptions = {}) {
 export const gatewayService = createGatewayService();
 
 async function startGateway(context: ServiceContext<GatewayConfig>, options: GatewayOptions): Promise<RunningService> {
-  const { config, bus, caller, bundles, log, telemetry } = context;
+  const { config, bus, caller, bundles, log, telemetry, metrics } = context;
   checkExposure(config);
   const partitions = learnPartitions(bus, log);
   const owner = createOwner(bus, partitions, log, config.ownerTimeoutMs);
@@ -42,6 +42,9 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
   const reader = createRunReader({ bus, owner, memory, partitions, log });
   const load = watchLoad({ bus, partitions, log, lagMax: config.lagMax, retryAfterMs: LIMITS.overloadedRetryMs });
   const watchers = new Watchers(config.watchersMax);
+  const watching = metrics.gauge(METRIC.watchers);
+  metrics.gauge(METRIC.watchersMax).of().set(config.watchersMax);
+  metrics.collect(() => watching.of().set(watchers.open));
   const app = createApp({
     config,
     bus,
@@ -49,6 +52,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
     bundles,
     log,
     telemetry,
+    metrics,
     partitions,
     owner,
     memory,

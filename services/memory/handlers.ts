@@ -6,6 +6,7 @@ import { boundTurn, cut, type TurnLimits } from './core/bound-turn.ts';
 import { chooseOlder, withinChars } from './core/recall.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { MemoryStore, TenantTurn } from './ports/store.ts';
+import type { TracedStore } from './tracing.ts';
 
 /** Room for the envelope around an answer within the bus's limit of a message. */
 const ENVELOPE_BYTES = 16_384;
@@ -16,17 +17,20 @@ export interface HandlerParts {
   config: MemoryConfig;
   /** The largest message that the bus takes. */
   payloadBytesMax(): number;
+  traced: TracedStore;
 }
 
 export function createHandlers(parts: HandlerParts): Handlers {
   const limits = turnLimits(parts.config);
   return {
-    async recall(body, { item }) {
-      const turns = await recallTurns(parts, item.tenant, body);
+    async recall(body, { item, traceparent }) {
+      const find = { operation: 'find', traceparent, rows: (turns: Turn[]) => turns.length } as const;
+      const turns = await parts.traced(find, () => recallTurns(parts, item.tenant, body));
       return { turns, summary: null, facts: [] };
     },
-    async remember({ turn }, { item }) {
-      await parts.turns.add({ tenant: item.tenant, turn: boundTurn(turn, limits) });
+    async remember({ turn }, { item, traceparent }) {
+      const bound = { tenant: item.tenant, turn: boundTurn(turn, limits) };
+      await parts.traced({ operation: 'upsert', traceparent }, () => parts.turns.add(bound));
       return { stored: true };
     },
     read: (body, { item }) => read(parts, item.tenant, body),

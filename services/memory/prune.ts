@@ -2,7 +2,7 @@
  * What is kept of runs that ended goes by age, and by size: the journals of runs that users look at are many times what the
  * log holds. A run that has not ended never goes, nor one that a run above it may still need.
  */
-import type { Clock, Logger, Metrics } from '@tutti/runtime';
+import { type Clock, type Logger, METRIC, type Metrics } from '@tutti/runtime';
 import { RUNS_KEEP_MS_MIN } from './config.ts';
 import type { MemoryStore } from './ports/store.ts';
 
@@ -23,7 +23,7 @@ const TREES_AT_ONCE = 50;
 
 export function pruneEvery(options: PruneOptions): { stop(): void } {
   const { clock, log, metrics } = options;
-  const pruned = metrics.counter('tutti_memory_pruned_runs_total', 'Runs that are not kept any more.').of();
+  const pruned = metrics.counter(METRIC.prunedRuns).of();
   let busy = false;
   let stopped = false;
   const sweep = async () => {

@@ -51,6 +51,10 @@ export const PLANNER_LIMITS = {
   liveDelayMs: 10,
   liveCharsMax: 100_000,
   letterRetryMs: 200,
+  /** A new owner writes the spans of so much of the log again: longer than a span waits to be sent and is under way. */
+  spansAgainMs: 30_000,
+  /** A run that had to wait longer than this for its turn has a span of its own for that. */
+  queueShownMs: 100,
   letterRetryMaxMs: 5_000,
   /** What is kept of something that was too large for a dead letter. */
   deadLetterCharsMax: 8_192,

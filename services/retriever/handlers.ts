@@ -2,6 +2,7 @@
 import { TuttiError } from '@tutti/contracts';
 import type { Handlers } from '@tutti/runtime';
 import { IndexCorrupt, type IndexEngine, type ListedDocument } from './ports/index-engine.ts';
+import type { TracedSearch } from './tracing.ts';
 
 /** Documents on a page that comes with their texts. */
 const TEXTS_MAX = 4;
@@ -14,6 +15,8 @@ export interface HandlerParts {
   /** The index was found broken. */
   report(error: Error): void;
   collectionsMax: number;
+  /** Around one search. */
+  traced: TracedSearch;
 }
 
 export function createHandlers(parts: HandlerParts): Handlers {
@@ -30,7 +33,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
     }
   }
   return {
-    async search(body, { item, signal, attributes }) {
+    async search(body, { item, signal, traceparent }) {
       const collections = [...new Set(body.collections)];
       if (collections.length > parts.collectionsMax)
         throw new TuttiError(
@@ -38,12 +41,9 @@ export function createHandlers(parts: HandlerParts): Handlers {
           `a search may name ${parts.collectionsMax} collections, not ${collections.length}; see TUTTI_RETRIEVER_SEARCH_COLLECTIONS_MAX`,
         );
       const { query, limit } = body;
-      const passages = await ask(signal, () => engine.search({ tenant: item.tenant, collections, query, limit }));
-      attributes({
-        'gen_ai.operation.name': 'retrieval',
-        'gen_ai.data_source.id': collections,
-        'tutti.retrieval.passages': passages.length,
-      });
+      const passages = await parts.traced({ collections, query, traceparent }, () =>
+        ask(signal, () => engine.search({ tenant: item.tenant, collections, query, limit })),
+      );
       return { passages };
     },
     async documents(body, { item, signal }) {

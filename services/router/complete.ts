@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ChatRequest, ChatResponse, CompleteBody, CompleteResult } from '@tutti/contracts';
 import { TuttiError } from '@tutti/contracts';
-import type { Logger, OpenSpan, Telemetry } from '@tutti/runtime';
+import { type Logger, logOf, type Metrics, type Telemetry } from '@tutti/runtime';
 import type { z } from 'zod';
 import { checkJsonAnswer } from './adapters/json-answer.ts';
 import { type Candidate, choose } from './core/choose.ts';
@@ -15,6 +15,7 @@ import { reaskWith } from './core/reask.ts';
 import type { ModelHealth } from './health.ts';
 import type { LiveText } from './live-text.ts';
 import type { ModelProvider } from './ports/provider.ts';
+import { type BeginChat, type ChatTrace, observeChats } from './tracing.ts';
 
 export interface CompleterLimits extends RetryLimits {
   /** One try. */
@@ -33,6 +34,7 @@ export interface CompleterParts {
   limits: CompleterLimits;
   fallback: boolean;
   telemetry: Telemetry;
+  metrics?: Metrics;
   log: Logger;
 }
 
@@ -40,6 +42,8 @@ export interface CallContext {
   signal: AbortSignal;
   deadlineAt: number;
   traceparent: string | undefined;
+  run?: string | undefined;
+  callId?: string | undefined;
   session: string | undefined;
   /** Where text goes as it comes; undefined: nobody watches. */
   live: LiveText | undefined;
@@ -51,22 +55,52 @@ interface Progress {
   usage: { inputTokens: number; outputTokens: number };
   costUsd: number;
   failures: { model: string; failure: ModelFailure }[];
+  trace: ChatTrace;
 }
 
 export type Complete = (body: z.output<typeof CompleteBody>, call: CallContext) => Promise<CompleteResult>;
 
 /** The result's promise rejects with TuttiError: `not_found` (no such model), `model_failed`, `timeout`, `cancelled`. */
 export function createCompleter(parts: CompleterParts): Complete {
+  const begin = observeChats(parts.telemetry, parts.metrics);
   return async (body, call) => {
     const candidates = candidatesFor(parts, body);
-    const kept = candidates.filter((candidate) => candidate.kept);
-    const progress: Progress = { attempts: [], usage: { inputTokens: 0, outputTokens: 0 }, costUsd: 0, failures: [] };
-    for (const [index, { entry }] of kept.entries()) {
-      const response = await askModel(parts, entry, body, call, progress, index < kept.length - 1);
-      if (response) return resultOf(parts, entry, body.model, response, progress, candidates);
+    const progress = beginProgress(begin, body, call, candidates);
+    try {
+      return await workDown(parts, body, call, candidates, progress);
+    } catch (error) {
+      progress.trace.ended(error, progress.attempts.length);
+      throw error;
     }
-    throw allFailed(body.model, candidates, progress);
   };
+}
+
+function beginProgress(
+  begin: BeginChat,
+  body: z.output<typeof CompleteBody>,
+  call: CallContext,
+  candidates: Candidate[],
+): Progress {
+  const trace = begin(body, call, candidates);
+  return { attempts: [], usage: { inputTokens: 0, outputTokens: 0 }, costUsd: 0, failures: [], trace };
+}
+
+async function workDown(
+  parts: CompleterParts,
+  body: z.output<typeof CompleteBody>,
+  call: CallContext,
+  candidates: Candidate[],
+  progress: Progress,
+): Promise<CompleteResult> {
+  const kept = candidates.filter((candidate) => candidate.kept);
+  for (const [index, { entry }] of kept.entries()) {
+    const response = await askModel(parts, entry, body, call, progress, index < kept.length - 1);
+    if (!response) continue;
+    const result = resultOf(parts, entry, body.model, response, progress, candidates);
+    progress.trace.answered(entry, response, { ...result, attempts: result.attempts.length });
+    return result;
+  }
+  throw allFailed(body.model, candidates, progress);
 }
 
 function candidatesFor(parts: CompleterParts, body: z.output<typeof CompleteBody>): Candidate[] {
@@ -82,7 +116,7 @@ function candidatesFor(parts: CompleterParts, body: z.output<typeof CompleteBody
   );
 }
 
-/** All tries of one model, in one span. Undefined: the next candidate is to be asked. */
+/** All tries of one model. Undefined: the next candidate is to be asked. */
 async function askModel(
   parts: CompleterParts,
   entry: ModelEntry,
@@ -91,26 +125,23 @@ async function askModel(
   progress: Progress,
   moreToCome: boolean,
 ): Promise<ChatResponse | undefined> {
-  const span = startSpan(parts, entry, body, call);
   const tries = { retries: 0, reasks: 0 };
   let request = body.chat;
   for (;;) {
     const timeoutMs = timeLeft(parts, call, moreToCome);
-    if (timeoutMs <= 0 && moreToCome) return void span.end({ error: 'no time left for this model' });
+    if (timeoutMs <= 0 && moreToCome) return;
     const outcome = await attempt(parts, entry, request, call, timeoutMs, progress);
-    if (!(outcome instanceof ModelFailure)) {
-      endSpan(span, entry, outcome);
-      return outcome;
-    }
+    if (!(outcome instanceof ModelFailure)) return outcome;
     progress.failures.push({ model: entry.id, failure: outcome });
     const remainingMs = call.deadlineAt - Date.now() - (moreToCome ? parts.limits.reserveMs : 0);
     const next = nextMove(outcome, tries, parts.limits, remainingMs, Math.random());
-    span.event('attempt failed', { 'error.type': outcome.kind, message: outcome.message, next: next.move });
-    parts.log.warn({ model: entry.id, kind: outcome.kind, next: next.move, reason: outcome.message }, 'a model failed');
+    progress.trace.failed(entry, outcome, next, progress.attempts.at(-1)?.durationMs ?? 0);
+    // What the provider said of it may quote the prompt: it is in the run's journal.
+    parts.log.warn({ ...logOf(call), model: entry.id, kind: outcome.kind, next: next.move }, 'a model failed');
     switch (next.move) {
       case 'retry':
         tries.retries += 1;
-        await pause(next.delayMs, call, span);
+        await pause(next.delayMs, call);
         break;
       case 'reask':
         tries.reasks += 1;
@@ -118,9 +149,8 @@ async function askModel(
         break;
       case 'next':
         if (next.coolDownMs !== undefined) parts.health.coolDown(entry.id, next.coolDownMs);
-        return void span.end({ error: outcome.kind });
+        return;
       case 'stop':
-        span.end({ error: outcome.kind });
         throw goneError(call);
       default: {
         const never: never = next;
@@ -135,11 +165,10 @@ function timeLeft(parts: CompleterParts, call: CallContext, moreToCome: boolean)
   return Math.min(parts.limits.attemptTimeoutMs, remainingMs);
 }
 
-async function pause(delayMs: number, call: CallContext, span: OpenSpan): Promise<void> {
+async function pause(delayMs: number, call: CallContext): Promise<void> {
   try {
     await sleep(delayMs, undefined, { signal: call.signal });
   } catch {
-    span.end({ error: 'cancelled' });
     throw goneError(call);
   }
 }
@@ -204,7 +233,7 @@ async function bounded(
     if (limit.signal.aborted) return new ModelFailure('timeout', String(limit.signal.reason));
     if (error instanceof ModelFailure) return error;
     // a fault of an adapter must not take the other models down with it
-    parts.log.error({ model: entry.id, error: String(error) }, 'a provider broke its contract');
+    parts.log.error({ ...logOf(call), model: entry.id, err: error }, 'a provider broke its contract');
     return new ModelFailure('server_error', error instanceof Error ? error.message : String(error), { cause: error });
   } finally {
     clearTimeout(whole);
@@ -263,36 +292,4 @@ function allFailed(asked: string, candidates: Candidate[], progress: Progress): 
       details: { attempts: progress.attempts },
     },
   );
-}
-
-function startSpan(
-  parts: CompleterParts,
-  entry: ModelEntry,
-  body: z.output<typeof CompleteBody>,
-  call: CallContext,
-): OpenSpan {
-  const span = parts.telemetry.span(`chat ${entry.id}`, {
-    kind: 'client',
-    parent: call.traceparent,
-    attributes: {
-      'gen_ai.operation.name': 'chat',
-      'gen_ai.provider.name': entry.provider,
-      'gen_ai.request.model': entry.id,
-      'gen_ai.agent.name': body.agent,
-      'gen_ai.output.type': body.chat.responseFormat.type === 'text' ? 'text' : 'json',
-    },
-  });
-  if (call.session) span.attributes({ 'gen_ai.conversation.id': call.session });
-  if (body.chat.temperature !== undefined) span.attributes({ 'gen_ai.request.temperature': body.chat.temperature });
-  return span;
-}
-
-function endSpan(span: OpenSpan, entry: ModelEntry, response: ChatResponse): void {
-  span.attributes({
-    'gen_ai.response.model': entry.id,
-    'gen_ai.response.finish_reasons': [response.finishReason],
-    'gen_ai.usage.input_tokens': response.usage.inputTokens,
-    'gen_ai.usage.output_tokens': response.usage.outputTokens,
-  });
-  span.end();
 }

@@ -16,7 +16,7 @@ export interface HandlerParts {
 export function createHandlers(parts: HandlerParts): Handlers {
   const calls = createJoinedCalls<CompleteResult>(parts.resultsMax);
   return {
-    complete(body, { item, signal, traceparent, attributes }) {
+    complete(body, { item, signal, traceparent }) {
       return calls.run(`${item.tenant}\n${item.callId}`, signal, async (joined) => {
         const live =
           body.live && item.run
@@ -27,10 +27,8 @@ export function createHandlers(parts: HandlerParts): Handlers {
                 callId: item.callId,
               })
             : undefined;
-        const call = { signal: joined, deadlineAt: item.deadlineAt, traceparent, session: item.session, live };
-        const result = await parts.complete(body, call);
-        attributes({ 'tutti.model': result.model, 'tutti.degraded': result.degraded });
-        return result;
+        const { run, callId, session, deadlineAt } = item;
+        return parts.complete(body, { signal: joined, deadlineAt, traceparent, run, callId, session, live });
       });
     },
     async models() {

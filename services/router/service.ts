@@ -16,7 +16,7 @@ export { RouterConfig } from './config.ts';
 export const routerService = defineService({
   name: 'router',
   config: RouterConfig,
-  async start({ config, bus, log, telemetry }) {
+  async start({ config, bus, log, telemetry, metrics }) {
     const catalogue = catalogueOf(config);
     const complete = createCompleter({
       catalogue,
@@ -36,6 +36,7 @@ export const routerService = defineService({
       },
       fallback: config.TUTTI_OFFLINE_FALLBACK,
       telemetry,
+      metrics,
       log,
     });
     return { handlers: createHandlers({ complete, catalogue, bus, resultsMax: config.TUTTI_ROUTER_RESULTS_MAX }) };

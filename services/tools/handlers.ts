@@ -1,13 +1,20 @@
 /** The verbs of the tools service: `describe` and `execute`. */
 import { type AgentManifest, contentHash, ENGINE_TOOL_NAMES, type ToolDefinition, TuttiError } from '@tutti/contracts';
-import type { BundleStore, Handlers } from '@tutti/runtime';
+import { ATTR, type BundleStore, createMetrics, type Handlers, METRIC, type Metrics } from '@tutti/runtime';
 import type { Broker } from './broker/execute.ts';
+import type { Result } from './broker/types.ts';
 import { fitsAny } from './core/text.ts';
 import type { Tool, ToolsNow } from './toolbox/toolbox.ts';
 import type { Toolboxes } from './toolbox/toolboxes.ts';
 
-export function createHandlers(deps: { bundles: BundleStore; toolboxes: Toolboxes; broker: Broker }): Handlers {
+export function createHandlers(deps: {
+  bundles: BundleStore;
+  toolboxes: Toolboxes;
+  broker: Broker;
+  metrics?: Metrics;
+}): Handlers {
   const described = remembering(describe);
+  const calls = (deps.metrics ?? createMetrics()).counter(METRIC.toolCalls);
   return {
     async describe(body, { signal }) {
       const bundle = await deps.bundles.get(body.bundle);
@@ -19,19 +26,30 @@ export function createHandlers(deps: { bundles: BundleStore; toolboxes: Toolboxe
     },
     async execute(body, context) {
       const { tenant, callId, run } = context.item;
-      const result = await deps.broker.execute(
-        { ...body, tenant, callId, run, traceparent: context.traceparent },
-        context.signal,
-      );
+      const request = { ...body, tenant, callId, run, traceparent: context.traceparent };
+      const result = await deps.broker.execute(request, context.signal).catch((error: unknown) => {
+        calls.of('', 'failed').inc();
+        throw error;
+      });
+      const effect = 'effect' in result ? result.effect : '';
+      calls.of(effect, outcomeOf(result)).inc();
       context.attributes({
-        'gen_ai.tool.name': body.tool,
-        'gen_ai.tool.call.id': callId,
-        'tutti.tool.status': result.status,
-        ...('effect' in result ? { 'tutti.tool.effect': result.effect } : {}),
+        [ATTR.toolName]: body.tool,
+        [ATTR.toolCallId]: callId,
+        [ATTR.toolStatus]: result.status,
+        ...(effect ? { [ATTR.toolEffect]: effect } : {}),
+        ...('policy' in result ? { [ATTR.policy]: result.policy } : {}),
+        ...('replayed' in result && result.replayed ? { [ATTR.toolReplayed]: true } : {}),
       });
       return result;
     },
   };
+}
+
+function outcomeOf(result: Result): string {
+  if (result.status !== 'done') return result.status;
+  if (result.replayed) return 'replayed';
+  return result.isError ? 'error' : 'done';
 }
 
 interface Described {

@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPolicyEngine, type PolicyEngine } from '@tutti/policy';
-import { defineService, type Telemetry } from '@tutti/runtime';
+import { defineService } from '@tutti/runtime';
 import { createArgumentChecker } from './adapters/arguments.ts';
 import { createBusLedger } from './adapters/bus-ledger.ts';
 import { createBusPeers } from './adapters/bus-peers.ts';
@@ -13,6 +13,7 @@ import { createWorking } from './broker/working.ts';
 import { ToolsConfig } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { createToolboxes } from './toolbox/toolboxes.ts';
+import { traceCalls } from './tracing.ts';
 
 /** Policy engines that are kept, one a bundle. */
 const ENGINES_MAX = 64;
@@ -26,7 +27,7 @@ const systemClock: Clock = {
 export const toolsService = defineService({
   name: 'tools',
   config: ToolsConfig,
-  async start({ config, bus, bundles, instance, log, telemetry }) {
+  async start({ config, bus, bundles, instance, log, telemetry, metrics }) {
     const stopping = new AbortController();
     const working = createWorking();
     const toolboxes = createToolboxes(config.limits, config.variables);
@@ -46,10 +47,10 @@ export const toolsService = defineService({
       toolbox: (hash, bundle) => toolboxes.of(hash, bundle),
       policy: keptEngines(),
       stopping: stopping.signal,
-      traced: tracedBy(telemetry),
+      traced: traceCalls(telemetry, metrics),
     });
     return {
-      handlers: createHandlers({ bundles, toolboxes, broker }),
+      handlers: createHandlers({ bundles, toolboxes, broker, metrics }),
       async stop() {
         stopping.abort();
         peers.stop();
@@ -69,30 +70,5 @@ function keptEngines(): BrokerDeps['policy'] {
       engines.set(hash, engine);
     }
     return engine;
-  };
-}
-
-function tracedBy(telemetry: Telemetry): BrokerDeps['traced'] {
-  return async (call, work) => {
-    const { tool, request } = call;
-    const span = telemetry.span(`execute_tool ${tool.name}`, {
-      parent: request.traceparent,
-      attributes: {
-        'gen_ai.operation.name': 'execute_tool',
-        'gen_ai.tool.name': tool.name,
-        'gen_ai.tool.call.id': request.callId,
-        'gen_ai.agent.name': request.agent,
-        'tutti.tool.effect': tool.effect,
-        'tutti.tool.source': tool.source,
-      },
-    });
-    try {
-      const result = await work();
-      span.end();
-      return result;
-    } catch (error) {
-      span.end({ error: (error as Error).message });
-      throw error;
-    }
   };
 }

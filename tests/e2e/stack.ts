@@ -25,6 +25,8 @@ export interface Stack {
   startBeside(service: ServiceName, name: string, execArgv?: string[]): Promise<void>;
   ready(): Promise<void>;
   logs(service: string): string;
+  /** Of the health port of a service's first process. */
+  healthUrl(service: ServiceName): string;
   stop(): Promise<void>;
 }
 
@@ -110,6 +112,7 @@ export async function startStack(extra: Record<string, string> = {}): Promise<St
       }
     },
     logs: (service) => readFileSync(logFile(service), 'utf8'),
+    healthUrl: (service) => `http://127.0.0.1:${health[service]}`,
     async stop() {
       await Promise.all([...children.keys()].map((name) => end(name, 'SIGTERM')));
       await nats.stop();

@@ -59,7 +59,13 @@ export const ForkLink = z.object({
 });
 export type ForkLink = z.infer<typeof ForkLink>;
 
-export const ParentLink = z.object({ run: z.string(), session: z.string(), callId: z.string() });
+export const ParentLink = z.object({
+  run: z.string(),
+  session: z.string(),
+  callId: z.string(),
+  /** What the child is for, by the name that `child.started` has: it makes traces readable, and decides nothing. */
+  task: z.string().optional(),
+});
 export type ParentLink = z.infer<typeof ParentLink>;
 
 /** The request that opens a run; the body of an inbound `start` and of the first entry alike. */

@@ -12,7 +12,8 @@ import { createCaller } from './caller.ts';
 import { systemClock } from './clock.ts';
 import { type Health, serveHealth } from './health.ts';
 import { createLogger, type Logger } from './log.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import type { MetricsExport } from './metrics-sdk.ts';
 import { provision } from './provision.ts';
 import { createReceiver } from './receiver.ts';
 import type { ServiceDefinition } from './service-types.ts';
@@ -43,6 +44,12 @@ export const RuntimeConfig = z.object({
     .default('true')
     .describe('Whether a service makes the streams it needs. `false` where a job of its own does.'),
   TUTTI_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Log level.'),
+  TUTTI_TRACE_CONTENT: z
+    .enum(['true', 'false'])
+    .default('false')
+    .describe(
+      'Whether traces have what was said: prompts, answers, arguments, results, messages of errors; redacted and cut. Logs never have it.',
+    ),
   TUTTI_HEALTH_PORT: z.coerce
     .number()
     .int()
@@ -100,7 +107,7 @@ export async function startService(definition: ServiceDefinition, options: Start
   const runtime = parseConfig(RuntimeConfig, environment, definition.name);
   const config = parseConfig(definition.config, environment, definition.name);
   const instance = `${definition.name}-${randomBytes(5).toString('hex')}`;
-  const log = (options.log ?? createLogger({}, { level: runtime.TUTTI_LOG_LEVEL })).child({
+  const log = (options.log ?? createLogger({}, { level: runtime.TUTTI_LOG_LEVEL, environment })).child({
     service: definition.name,
     instance,
   });
@@ -118,9 +125,9 @@ export async function startService(definition: ServiceDefinition, options: Start
     if (runtime.TUTTI_PROVISION === 'true')
       await provision(bus, { ...settings, replicas: runtime.TUTTI_NATS_REPLICAS });
     else await checkSettings(bus, settings);
-    const caller = createCaller(bus, log);
-    const telemetry = createTelemetry(definition.name);
     const metrics = createMetrics();
+    const caller = createCaller(bus, log, systemClock, metrics);
+    const telemetry = createTelemetry(definition.name);
     const bundles = createBundleStore(() => bus.bucket(BUCKETS.bundles));
     const running = await definition.start({
       name: definition.name,
@@ -152,6 +159,7 @@ export async function startService(definition: ServiceDefinition, options: Start
     const { TUTTI_HEALTH_PORT: port, TUTTI_HEALTH_HOST: host } = runtime;
     let health: Health | undefined;
     if (port !== undefined) health = await serveHealth({ host, port, ready, metrics });
+    const exported = await startMetricsExport(definition.name, metrics, environment);
     const drain = (): Promise<void> => {
       draining ??= Promise.all([receiver.drain(runtime.TUTTI_DRAIN_TIMEOUT_MS), running.drain?.()]).then(() => {});
       return draining;
@@ -169,6 +177,7 @@ export async function startService(definition: ServiceDefinition, options: Start
           caller.close();
           await bus.close();
           await health?.close();
+          await exported?.stop();
           log.info('stopped');
         })();
         return stopping;
@@ -178,6 +187,21 @@ export async function startService(definition: ServiceDefinition, options: Start
     await bus.close();
     throw error;
   }
+}
+
+/**
+ * Metrics leave over OTLP where OTEL_METRICS_EXPORTER says `otlp`, or an endpoint of their own is given: the common
+ * endpoint is often a Jaeger, which takes traces alone.
+ */
+async function startMetricsExport(
+  name: string,
+  metrics: Metrics,
+  environment: Record<string, string | undefined>,
+): Promise<MetricsExport | undefined> {
+  const { OTEL_METRICS_EXPORTER: exporter, OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: endpoint } = environment;
+  if (exporter !== 'otlp' && (exporter || !endpoint)) return undefined;
+  const { exportMetrics } = await import('./metrics-sdk.ts');
+  return exportMetrics(name, metrics, environment);
 }
 
 /** For `main.ts`: one service, this process. Ends with exit code 0 after SIGTERM or SIGINT, 1 when it cannot start. */

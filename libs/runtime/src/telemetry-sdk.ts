@@ -10,6 +10,7 @@ import { defaultResource, type Resource, resourceFromAttributes } from '@opentel
 import { NodeSDK } from '@opentelemetry/sdk-node';
 import { BatchSpanProcessor, type ReadableSpan, type TimedEvent } from '@opentelemetry/sdk-trace';
 import type { SpanRecord, SpanSink } from './telemetry.ts';
+import { ATTR } from './telemetry-names.ts';
 
 /** Spans that wait to be sent; more are dropped, never queued without bound. */
 const SPAN_QUEUE_MAX = 16_384;
@@ -86,13 +87,18 @@ class RecordSpan implements ReadableSpan {
   }
 }
 
+/** Nothing of the process: a span that is written again by another planner must be the same (services/planner). */
+export function resourceOf(service: string): Resource {
+  const own = { [ATTR.serviceName]: `tutti-${service}`, [ATTR.serviceNamespace]: 'tutti' };
+  return defaultResource().merge(resourceFromAttributes(own));
+}
+
 function createMakers(): (service: string) => { resource: Resource; scope: { name: string } } {
   const known = new Map<string, { resource: Resource; scope: { name: string } }>();
   return (service) => {
     let made = known.get(service);
     if (!made) {
-      const own = { 'service.name': `tutti-${service}`, 'service.namespace': 'tutti' };
-      made = { resource: defaultResource().merge(resourceFromAttributes(own)), scope: { name: `tutti.${service}` } };
+      made = { resource: resourceOf(service), scope: { name: `tutti.${service}` } };
       known.set(service, made);
     }
     return made;
@@ -117,6 +123,7 @@ export function startSdk(): SpanSink {
   const makerOf = createMakers();
   return {
     take: (record) => processor.onEnd(new RecordSpan(record, makerOf(record.service))),
+    flush: () => processor.forceFlush(),
     shutdown: () => sdk.shutdown(),
   };
 }

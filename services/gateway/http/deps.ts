@@ -1,5 +1,5 @@
 /** What the routes work with. Made once, by service.ts. */
-import type { BundleStore, Bus, Caller, Logger, Telemetry } from '@tutti/runtime';
+import type { BundleStore, Bus, Caller, Logger, Metrics, Telemetry } from '@tutti/runtime';
 import type { Load } from '../adapters/bus-load.ts';
 import type { Owner } from '../adapters/bus-owner.ts';
 import type { DeadLetters } from '../adapters/dead-letters.ts';
@@ -25,6 +25,7 @@ export interface GatewayDeps {
   bundles: BundleStore;
   log: Logger;
   telemetry: Telemetry;
+  metrics: Metrics;
   partitions: Partitions;
   owner: Owner;
   memory: Memory;

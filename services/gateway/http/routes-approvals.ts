@@ -1,6 +1,7 @@
 /** Approvals: list, read, decide. A decision is taken in by the run's owner; 200 says that it was, 202 that it will be. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ApprovalId, ApprovalRecord, RunId, TuttiError } from '@tutti/contracts';
+import { ATTR } from '@tutti/runtime';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { approvalBody } from '../core/views.ts';
@@ -40,6 +41,14 @@ export function approvalRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.post<ApprovalPath>('/v1/approvals/:id', async (request, reply) => {
     const body = parse(DecideApproval, request.body);
     const record = await knownApproval(deps, request);
+    // A request, and so a trace, of its own: these lead to the run's.
+    request.span?.attributes({
+      [ATTR.run]: record.waitingRun,
+      [ATTR.root]: record.run,
+      [ATTR.approval]: record.id,
+      [ATTR.approvalStatus]: DECIDED[body.decision],
+      [ATTR.toolName]: record.tool,
+    });
     if (record.status !== 'pending') return approvalBody(sameDecision(record, body.decision));
     const { tenant, principal } = request.identity;
     await deps.inbound.write(

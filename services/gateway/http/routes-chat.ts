@@ -13,6 +13,7 @@ import {
   TuttiError,
   toErrorInfo,
 } from '@tutti/contracts';
+import { ATTR } from '@tutti/runtime';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FollowedRun } from '../adapters/follow-run.ts';
 import { AnswerStream } from '../core/answer-stream.ts';
@@ -157,7 +158,7 @@ class ChatExchange {
   async #accept(followed: Followed): Promise<void> {
     const { run, session, agent } = this.#frame;
     this.#reply.headers({ 'x-tutti-run': run, 'x-tutti-session': session });
-    this.#request.span?.attributes({ 'gen_ai.agent.name': agent, 'gen_ai.conversation.id': session, 'tutti.run': run });
+    this.#request.span?.attributes({ [ATTR.agent]: agent, [ATTR.conversation]: session, [ATTR.run]: run });
     if ('commit' in followed && !followed.existing) {
       followed.admit();
       if (this.#session === undefined) await this.#takeOver(this.#chat.history);

@@ -25,7 +25,7 @@ export function eventRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     if (isOver(view.status) && resumeAfter >= view.version && resumeAfter > 0) return reply.code(NO_CONTENT).send();
     const watcher = deps.watchers.acquire();
     try {
-      await stream(deps, request, reply, { tenant: view.tenant, root: view.id, resumeAfter });
+      await stream(deps, reply, { tenant: view.tenant, root: view.id, resumeAfter });
     } finally {
       watcher.release();
     }
@@ -41,7 +41,6 @@ function readResumePoint(request: FastifyRequest<EventsPath>): number {
 
 async function stream(
   deps: GatewayDeps,
-  request: FastifyRequest,
   reply: FastifyReply,
   run: { tenant: string; root: string; resumeAfter: number },
 ): Promise<void> {
@@ -73,7 +72,7 @@ async function stream(
     }
     if (watchers.draining.aborted) writer.retry(config.sseRetryMs);
   } catch (error) {
-    deps.log.error({ error, run: run.root, path: request.url }, 'an event stream failed');
+    deps.log.error({ err: error, run: run.root }, 'an event stream failed');
     writer.send({ event: 'error', data: errorBody(toErrorInfo(error)) });
   } finally {
     following.stop();

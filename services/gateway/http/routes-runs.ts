@@ -10,6 +10,7 @@ import {
   TuttiError,
   WhenBusy,
 } from '@tutti/contracts';
+import { ATTR, logOf } from '@tutti/runtime';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { EntryViews } from '../core/public-entry.ts';
@@ -64,8 +65,12 @@ export function runRoutes(app: FastifyInstance, deps: GatewayDeps): void {
       traceparent: request.span?.traceparent,
     });
     const { run, session, existing } = prepared;
-    request.span?.attributes({ 'gen_ai.agent.name': body.agent, 'gen_ai.conversation.id': session, 'tutti.run': run });
+    request.span?.attributes({ [ATTR.agent]: body.agent, [ATTR.conversation]: session, [ATTR.run]: run });
     if (!existing) await prepared.commit();
+    deps.log.debug(
+      { ...logOf({ run, traceparent: request.span?.traceparent }), agent: body.agent },
+      'a run is accepted',
+    );
     const links = { self: `/v1/runs/${run}`, events: `/v1/runs/${run}/events` };
     // A repeated request gets the same answer, whatever has become of the run meanwhile.
     reply.code(202).send({ id: run, object: 'run', session, agent: body.agent, status: 'queued', links });

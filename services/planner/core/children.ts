@@ -25,7 +25,7 @@ export function startChild(
     session,
     task,
     ...(kind === 'task' ? {} : { kind }),
-    start,
+    start: start.parent ? { ...start, parent: { ...start.parent, task } } : start,
   });
 }
 

@@ -9,7 +9,7 @@ import { timeoutOf } from '../core/limits.ts';
 import { requestOf } from '../core/requests.ts';
 import { isActive, lateKey, type PartitionState } from '../core/state.ts';
 import type { Asking, Dispatch } from '../ports/dispatch.ts';
-import { runTraceparent } from './tracing.ts';
+import type { RunTelemetry } from './run-telemetry.ts';
 
 /** Runs whose open calls are sent again before the loop gets its turn. */
 const SENT_AT_ONCE = 20;
@@ -34,6 +34,7 @@ export interface CallsOptions {
   now(): number;
   bundle: Environment['bundle'];
   push(input: Input): void;
+  telemetry: Pick<RunTelemetry, 'sent'>;
 }
 
 export class CallsUnderWay {
@@ -47,7 +48,7 @@ export class CallsUnderWay {
   }
 
   send(runId: string, callId: string): void {
-    const { state, dispatch, now, push } = this.#options;
+    const { state, dispatch, now, push, telemetry } = this.#options;
     const run = state.runs.get(runId);
     if (!run || !isActive(run)) return;
     const open = run.open[callId];
@@ -69,7 +70,7 @@ export class CallsUnderWay {
           run: run.id,
           root: run.start.root,
           session: run.session,
-          traceparent: runTraceparent(run),
+          traceparent: telemetry.sent(run, open),
           timeoutMs: timeoutOf(run.limits, open.step),
         },
         done,

@@ -12,7 +12,7 @@ import {
   STREAMS,
   subjects,
 } from '@tutti/contracts';
-import { BusConflict, type Follower, type ServiceContext, type StoredMessage } from '@tutti/runtime';
+import { BusConflict, type Follower, flushTelemetry, type ServiceContext, type StoredMessage } from '@tutti/runtime';
 import { PLANNER_LIMITS, type PlannerConfig } from '../config.ts';
 import { Decider, type Environment, type Input, neededRuns, PoisonedInput } from '../core/decide.ts';
 import { startParking } from '../core/rebuild.ts';
@@ -31,8 +31,8 @@ import { Parking } from './parking.ts';
 import { PartitionClock } from './partition-clock.ts';
 import type { PartitionCounts, PartitionGauges } from './planner-metrics.ts';
 import { deliver } from './post.ts';
+import { RunTelemetry } from './run-telemetry.ts';
 import { keyOf, type Suspects } from './suspects.ts';
-import { traceEntries } from './tracing.ts';
 
 const bytes = new TextEncoder();
 /** How many rounds' worth of inputs may wait in memory. */
@@ -60,6 +60,7 @@ export class PartitionOwner {
   readonly #intake: Intake;
   readonly #parking: Parking;
   readonly #live: Live;
+  readonly #telemetry: RunTelemetry;
   #state!: PartitionState;
   #time!: PartitionClock;
   #lastSequence = 0;
@@ -89,6 +90,8 @@ export class PartitionOwner {
     this.#context = options.context;
     this.#store = options.store;
     this.#live = new Live(options.context);
+    const { telemetry, log } = options.context;
+    this.#telemetry = new RunTelemetry({ telemetry, log, counts: options.counts.runs });
     this.#intake = new Intake(options.context, options.partition, () => this.#closed, options.counts.deadLetters);
     this.#parking = new Parking({
       store: options.store,
@@ -123,6 +126,7 @@ export class PartitionOwner {
       this.#cache.clear();
       const chars = opened.replayedBytes / Math.max(1, opened.replayed.length);
       for (const entry of opened.replayed) this.#cache.addReplayed(entry, chars);
+      this.#telemetry.tellAgain(this.#state, opened.replayed);
       try {
         const batch = { ...this.#head(), epoch: ++this.#state.epoch, delivered: [], partition: [], entries: [] };
         await this.#append([{ batch, json: [] }]);
@@ -148,6 +152,7 @@ export class PartitionOwner {
       now: () => this.#time.now(),
       bundle: this.#intake.bundle,
       push: (input) => this.#push(input),
+      telemetry: this.#telemetry,
     });
     this.#calls = calls;
     // What came due or may begin while nobody was here.
@@ -286,6 +291,7 @@ export class PartitionOwner {
 
   async #step(inputs: Input[]): Promise<void> {
     if (this.#closed) return;
+    this.#telemetry.arrived(this.#state, inputs);
     const decider = new Decider(this.#state, this.#environment());
     const { at: _at, ...head } = this.#head();
     const parkedIn = this.#state.parked.size > 0 ? new Map(this.#state.parkedIn) : NONE;
@@ -374,7 +380,7 @@ export class PartitionOwner {
   #emit(decider: Decider, json: string[]): void {
     for (const [index, entry] of decider.entries.entries()) this.#cache.add(entry, json[index]!);
     this.#live.tell(this.#state, decider.entries, json);
-    traceEntries(this.#context.telemetry, this.#state, decider.entries);
+    this.#telemetry.told(this.#state, decider.entries);
     for (const { type } of decider.entries) if (type === 'step.retried') this.#options.counts.retries.inc();
     for (const { run, error } of decider.faults)
       this.#context.log.error(
@@ -387,6 +393,7 @@ export class PartitionOwner {
       if (letter.kind === 'dead') this.#options.counts.deadLetters.inc();
       this.#post(letter);
     }
+    for (const entry of decider.partitionEntries) if (entry.type === 'run.parked') this.#telemetry.parked(entry.run);
     if (decider.toPark.length > 0) this.#parking.park(this.#state, decider.toPark);
     for (const tick of decider.ticks) void this.#tickOf(tick);
     for (const run of decider.wanted) this.#wanted.add(run);
@@ -433,6 +440,8 @@ export class PartitionOwner {
     if (this.#checkpointing || this.#closed || this.#handingOver || !this.#checkpointDue.now) return;
     this.#checkpointDue.begun();
     this.#intake.forgetUnused(this.#state);
+    // What is behind the checkpoint the next owner does not tell again.
+    void flushTelemetry();
     this.#checkpointing = this.#store
       .checkpoint(this.#state, this.#lastSequence)
       .catch((error) => {

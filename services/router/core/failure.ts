@@ -22,6 +22,8 @@ export type FailureKind =
   | 'cancelled';
 
 export class ModelFailure extends Error {
+  /** Providers repeat what they were asked: its message is content. */
+  readonly quotes = true;
   readonly kind: FailureKind;
   /** The provider's own word on when to come back. */
   readonly retryAfterMs: number | undefined;

@@ -4,10 +4,11 @@
  * what came of a dispatch is recorded whether or not anybody still waits for it.
  */
 import { type ApprovalGrant, type EffectRecord, TuttiError } from '@tutti/contracts';
+import { logOf } from '@tutti/runtime';
 import { cutResult } from '../core/text.ts';
 import { LedgerConflict } from '../ports/ledger.ts';
 import { ToolCallError, type ToolResult } from '../ports/tool-source.ts';
-import type { BrokerDeps, Call, Result } from './types.ts';
+import type { BrokerDeps, Call, CallTrace, Result } from './types.ts';
 
 const INTENT_TRIES_MAX = 3;
 const PAUSE_CHECKS_MAX = 5;
@@ -59,7 +60,7 @@ export async function dispatch(
     }
     let result: ToolResult;
     try {
-      result = await deps.traced(call, () => send(deps, call, place.attempt, signal));
+      result = await deps.traced(call, (trace) => send(deps, call, place.attempt, signal, trace));
     } catch (error) {
       return await afterFailure(deps, call, base, sequence, error);
     }
@@ -124,7 +125,13 @@ async function stillMine(deps: BrokerDeps, call: Call, sequence: number, started
  * Sends it, and again where that is safe: it provably never left, or the remote recognises the repeat. All tries together
  * have the tool's `timeoutMs`, so that after it this attempt is over for certain.
  */
-async function send(deps: BrokerDeps, call: Call, attempt: number, signal: AbortSignal): Promise<ToolResult> {
+async function send(
+  deps: BrokerDeps,
+  call: Call,
+  attempt: number,
+  signal: AbortSignal,
+  trace: CallTrace | undefined,
+): Promise<ToolResult> {
   const { tool, request } = call;
   const isKeyed = tool.effect === 'keyed';
   const deadlineMs = deps.clock.monotonicMs() + tool.timeoutMs;
@@ -146,6 +153,7 @@ async function send(deps: BrokerDeps, call: Call, attempt: number, signal: Abort
       failure = asCallError(error);
       mayRepeat = !(error instanceof TuttiError) && (isKeyed || failure.sent === 'no');
     }
+    trace?.failed(tries, failure);
     if (failure.sent === 'maybe') maybeSent = true;
     const waitMs = backoffMs(deps, tries, failure.retryAfterMs);
     if (mayRepeat && tries < deps.limits.callTriesMax && deps.clock.monotonicMs() + waitMs < deadlineMs) {
@@ -183,7 +191,7 @@ async function afterFailure(
     });
   }
   deps.log.warn(
-    { callId: request.callId, run: request.run, tool: tool.name, reason: failure.message },
+    { ...logOf(request), tool: tool.name, code: failure.code },
     'it is not known whether a tool call took effect',
   );
   // This process sends no more of it; what is under way at the remote gets the settling time alone.
@@ -207,7 +215,7 @@ async function writeVoid(
   try {
     await deps.ledger.append(tenant, callId, { ...base, kind: 'void', reason, at: deps.clock.nowMs() }, sequence);
   } catch (error) {
-    deps.log.warn({ err: error, callId }, 'that a call never left could not be recorded');
+    deps.log.warn({ ...logOf(call.request), err: error }, 'that a call never left could not be recorded');
   }
 }
 
@@ -221,7 +229,7 @@ export async function writeOutcome(
   outcome: EffectRecord,
   sequence: number,
 ): Promise<boolean> {
-  const { tenant, callId, run } = call.request;
+  const { tenant, callId } = call.request;
   for (let tries = 0; ; tries++) {
     try {
       await deps.ledger.append(tenant, callId, outcome, sequence);
@@ -231,7 +239,7 @@ export async function writeOutcome(
       if (there && there.record.kind === 'outcome' && there.record.token === outcome.token) return true;
       if (error instanceof LedgerConflict || (there && there.sequence !== sequence)) {
         deps.log.error(
-          { callId, run, tool: outcome.tool, attempt: outcome.attempt },
+          { ...logOf(call.request), tool: outcome.tool, attempt: outcome.attempt },
           'an attempt that others gave up has an outcome after all',
         );
         return false;

@@ -5,6 +5,7 @@
  * not known what came of the attempt before (recover.ts); nothing is dispatched that policy does not allow right then.
  */
 import { type Bundle, TuttiError } from '@tutti/contracts';
+import { logOf } from '@tutti/runtime';
 import { type Outcome, situate } from '../core/situation.ts';
 import { cutResult } from '../core/text.ts';
 import type { Tool } from '../toolbox/toolbox.ts';
@@ -106,7 +107,7 @@ async function runWithLedger(deps: BrokerDeps, call: Call, signal: AbortSignal):
         return replay(situation.outcome);
       case 'mismatch':
         deps.log.error(
-          { callId, tool: call.tool.name, recorded: situation.recorded.tool },
+          { ...logOf(call.request), tool: call.tool.name, recorded: situation.recorded.tool },
           'a call id came with another call',
         );
         throw mismatch(call.request, situation.recorded.tool);
@@ -138,6 +139,8 @@ async function runWithLedger(deps: BrokerDeps, call: Call, signal: AbortSignal):
   throw new TuttiError('unavailable', `the call ${callId} changes hands too often right now`);
 }
 
+type Done = Extract<Result, { status: 'done' }>;
+
 /** Pure calls may repeat freely: no intent, no outcome, and the request's own signal ends them. */
 async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promise<Result> {
   const { tool } = call;
@@ -145,7 +148,7 @@ async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promi
   if (refused) return refused;
   const leave = deps.admission.enter(tool.name);
   try {
-    return await deps.traced(call, async () => {
+    return await deps.traced(call, async (trace): Promise<Done> => {
       for (let tries = 1; ; tries++) {
         if (signal.aborted) throw abortError(signal);
         try {
@@ -156,6 +159,7 @@ async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promi
           if (signal.aborted) throw abortError(signal);
           if (error instanceof TuttiError && !error.retryable) throw error;
           const failure = asCallError(error);
+          trace?.failed(tries, failure);
           if (tries >= deps.limits.callTriesMax)
             throw new TuttiError(failure.code, `${tool.name}: ${failure.message}`, {
               retryAfterMs: failure.retryAfterMs,

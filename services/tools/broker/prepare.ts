@@ -45,7 +45,8 @@ export function authorize(call: Call, approvedHashes: (string | undefined)[]): R
   const { request, tool, grant } = call;
   const approved = grant !== undefined && approvedHashes.includes(grant.argumentsHash);
   const own = decide(call, tool, approved);
-  const verdict = own.decision === 'allow' ? ofFork(call, approved) : own;
+  const verdict = own.decision === 'allow' ? ofFork(call, own, approved) : own;
+  call.decided = verdict;
   switch (verdict.decision) {
     case 'allow':
       return undefined;
@@ -71,10 +72,10 @@ export function authorize(call: Call, approvedHashes: (string | undefined)[]): R
 }
 
 /** A fork repeats what somebody did already: what it changes in the world is a human's to allow, whatever policies say. */
-function ofFork({ request, tool }: Call, approved: boolean): PolicyDecision {
+function ofFork({ request, tool }: Call, allowed: PolicyDecision, approved: boolean): PolicyDecision {
   const policy = 'tutti.fork';
   if (request.effects === undefined || tool.effect === 'pure' || (request.effects === 'approve' && approved))
-    return { decision: 'allow', policy, reason: '' };
+    return allowed;
   if (request.effects === 'block')
     return { decision: 'deny', policy, reason: 'This run is a fork, in which nothing may be changed in the world.' };
   return {

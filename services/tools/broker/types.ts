@@ -1,12 +1,13 @@
 /** What the broker is asked, and what it works with. */
 import type { ApprovalGrant, Bundle, ExecuteBody, ExecuteResult } from '@tutti/contracts';
-import type { PolicyEngine } from '@tutti/policy';
+import type { PolicyDecision, PolicyEngine } from '@tutti/policy';
 import type { Logger } from '@tutti/runtime';
 import type { z } from 'zod';
 import type { ArgumentChecker } from '../adapters/arguments.ts';
 import type { ToolsLimits } from '../config.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Peers } from '../ports/peers.ts';
+import type { ToolCallError } from '../ports/tool-source.ts';
 import type { Tool, Toolbox } from '../toolbox/toolbox.ts';
 import type { Admission } from './admission.ts';
 import type { Working } from './working.ts';
@@ -28,6 +29,8 @@ export interface Call {
   requestHash: string;
   grant: ApprovalGrant | undefined;
   policy: PolicyEngine;
+  /** What policy said last. */
+  decided?: PolicyDecision;
 }
 
 export interface Clock {
@@ -57,5 +60,16 @@ export interface BrokerDeps {
   /** Aborted when the service stops: then even the record of an outcome is no longer tried. */
   stopping: AbortSignal;
   /** Around one dispatch, for tracing. */
-  traced<T>(call: Call, work: () => Promise<T>): Promise<T>;
+  traced: Traced;
+}
+
+export type Traced = <T extends { isError: boolean; content: string }>(
+  call: Call,
+  work: (trace?: CallTrace) => Promise<T>,
+) => Promise<T>;
+
+/** What is told of a dispatch while it is under way. */
+export interface CallTrace {
+  /** A try that came to nothing, from 1. */
+  failed(tries: number, failure: ToolCallError): void;
 }

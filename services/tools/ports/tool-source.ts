@@ -50,6 +50,8 @@ export interface ToolSource {
 }
 
 export class ToolCallError extends Error {
+  /** Remotes repeat what they were sent: its message is content. */
+  readonly quotes = true;
   override name = 'ToolCallError';
   readonly sent: 'no' | 'maybe';
   readonly code: Extract<ErrorCode, 'unavailable' | 'overloaded' | 'timeout'>;
