@@ -1,5 +1,6 @@
 /** The memory service: conversations, and the projection of the log into runs that can be asked for. */
 import { logStreams, TuttiError } from '@tutti/contracts';
+import { createPolicyEngines } from '@tutti/policy';
 import { defineService, METRIC, readSettings } from '@tutti/runtime';
 import { MemoryConfig } from './config.ts';
 import { createGroupCommit } from './group-commit.ts';
@@ -15,7 +16,7 @@ import { traceStore } from './tracing.ts';
 export const memoryService = defineService({
   name: 'memory',
   config: MemoryConfig,
-  async start({ config, bus, log, dataDir, clock, telemetry, metrics }) {
+  async start({ config, bus, bundles, log, dataDir, clock, telemetry, metrics }) {
     const store = await openStore(config, dataDir, log);
     const turns = createGroupCommit<TenantTurn>((items) => store.remember(items), {
       itemsMax: config.TUTTI_MEMORY_GROUP_MESSAGES_MAX,
@@ -72,6 +73,8 @@ export const memoryService = defineService({
         config,
         payloadBytesMax: () => bus.payloadBytesMax,
         traced: traceStore(telemetry, config.MONGODB_URL ? 'mongodb' : 'sqlite'),
+        bundle: (hash) => bundles.get(hash),
+        policies: createPolicyEngines(),
       }),
       ready: () => caughtUp && followed.every(({ projector }) => projector.healthy),
       // What waits in the buffer is in the log: the next start projects it.

@@ -1,5 +1,6 @@
 /** The retriever: documents in, passages with citations out. */
 import { join } from 'node:path';
+import { createPolicyEngines } from '@tutti/policy';
 import { defineService, METRIC } from '@tutti/runtime';
 import { ThreadedEngine } from './adapters/threaded-engine.ts';
 import { indexSettings, RetrieverConfig } from './config.ts';
@@ -12,7 +13,7 @@ export { RetrieverConfig } from './config.ts';
 export const retrieverService = defineService({
   name: 'retriever',
   config: RetrieverConfig,
-  async start({ config, bus, log, dataDir, telemetry, metrics }) {
+  async start({ config, bus, bundles, log, dataDir, telemetry, metrics }) {
     const engine = new ThreadedEngine({
       folder: join(dataDir, 'index'),
       settings: indexSettings(config),
@@ -39,6 +40,8 @@ export const retrieverService = defineService({
         report: (error) => indexer.report(error),
         collectionsMax: config.TUTTI_RETRIEVER_SEARCH_COLLECTIONS_MAX,
         traced: traceSearches(telemetry),
+        bundle: (hash) => bundles.get(hash),
+        policies: createPolicyEngines(),
       }),
       ready: () => indexer.ready,
       stop: () => indexer.stop(),

@@ -14,6 +14,7 @@ import { type Ability, costOf, type ModelEntry } from './core/model.ts';
 import { reaskWith } from './core/reask.ts';
 import type { ModelHealth } from './health.ts';
 import type { LiveText } from './live-text.ts';
+import type { ModelGate } from './policy.ts';
 import type { ModelProvider } from './ports/provider.ts';
 import { type BeginChat, type ChatTrace, observeChats } from './tracing.ts';
 
@@ -33,12 +34,15 @@ export interface CompleterParts {
   health: ModelHealth;
   limits: CompleterLimits;
   fallback: boolean;
+  /** Takes out the candidates that policy denies. */
+  gate: ModelGate;
   telemetry: Telemetry;
   metrics?: Metrics;
   log: Logger;
 }
 
 export interface CallContext {
+  tenant: string;
   signal: AbortSignal;
   deadlineAt: number;
   traceparent: string | undefined;
@@ -64,7 +68,7 @@ export type Complete = (body: z.output<typeof CompleteBody>, call: CallContext) 
 export function createCompleter(parts: CompleterParts): Complete {
   const begin = observeChats(parts.telemetry, parts.metrics);
   return async (body, call) => {
-    const candidates = candidatesFor(parts, body);
+    const candidates = await parts.gate(body, call.tenant, candidatesFor(parts, body));
     const progress = beginProgress(begin, body, call, candidates);
     try {
       return await workDown(parts, body, call, candidates, progress);

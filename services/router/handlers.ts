@@ -27,8 +27,11 @@ export function createHandlers(parts: HandlerParts): Handlers {
                 callId: item.callId,
               })
             : undefined;
-        const { run, callId, session, deadlineAt } = item;
-        return parts.complete(body, { signal: joined, deadlineAt, traceparent, run, callId, session, live });
+        const { tenant, run, callId, session, deadlineAt } = item;
+        const call = { tenant, signal: joined, deadlineAt, traceparent, run, callId, session, live };
+        const result = await parts.complete(body, call);
+        // An answer is made from all that the model was told.
+        return body.label ? { ...result, label: body.label } : result;
       });
     },
     async models() {
