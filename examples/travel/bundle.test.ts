@@ -49,6 +49,10 @@ test('tool sources are manifests; every override names a tool, a probe is pure, 
 test('tutti.yaml names the bundle and its helper servers', () => {
   expect(readYaml('tutti.yaml')).toEqual({
     name: 'travel',
+    collections: {
+      'travel-policy': { labels: { integrity: 'tool:trusted', confidentiality: 'internal' } },
+      destinations: { labels: { integrity: 'tool:trusted', confidentiality: 'public' } },
+    },
     servers: [{ name: 'flights', command: ['node', 'servers/flights/main.ts'], portEnv: 'PORT', ready: '/healthz' }],
   });
 });

@@ -14,6 +14,7 @@ import { GatewayConfig } from './config.ts';
 import { createApp } from './http/app.ts';
 import { checkExposure } from './http/auth.ts';
 import type { ExtraReady } from './http/deps.ts';
+import { createGate } from './http/gate.ts';
 import { Watchers } from './http/watchers.ts';
 
 export interface GatewayOptions {
@@ -58,6 +59,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
     deadLetters: createDeadLetters(bus, partitions),
     followRun: createFollowRun({ bus, reader, log, limits: { ...config, queueBytesMax: config.sseBufferBytesMax } }),
     watchers,
+    gate: createGate(bundles),
     extraReady: options.extraReady,
   });
   try {

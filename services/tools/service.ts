@@ -1,7 +1,7 @@
 /** The tools service: the effect broker, its ledger on the bus, and the tools of every bundle. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createPolicyEngine, type PolicyEngine } from '@tutti/policy';
+import { createPolicyEngines } from '@tutti/policy';
 import { defineService, type Telemetry } from '@tutti/runtime';
 import { createArgumentChecker } from './adapters/arguments.ts';
 import { createBusLedger } from './adapters/bus-ledger.ts';
@@ -13,9 +13,6 @@ import { createWorking } from './broker/working.ts';
 import { ToolsConfig } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { createToolboxes } from './toolbox/toolboxes.ts';
-
-/** Policy engines that are kept, one a bundle. */
-const ENGINES_MAX = 64;
 
 const systemClock: Clock = {
   monotonicMs: () => performance.now(),
@@ -29,6 +26,7 @@ export const toolsService = defineService({
   async start({ config, bus, bundles, instance, log, telemetry }) {
     const stopping = new AbortController();
     const working = createWorking();
+    const policies = createPolicyEngines();
     const toolboxes = createToolboxes(config.limits, config.variables);
     const peers = createBusPeers({
       bus,
@@ -50,7 +48,7 @@ export const toolsService = defineService({
       newToken: randomUUID,
       bundle: (hash) => bundles.get(hash),
       toolbox: (hash, bundle) => toolboxes.of(hash, bundle),
-      policy: keptEngines(),
+      policy: (hash, bundle) => policies.of(hash, bundle),
       stopping: stopping.signal,
       traced: tracedBy(telemetry),
     });
@@ -64,19 +62,6 @@ export const toolsService = defineService({
     };
   },
 });
-
-function keptEngines(): BrokerDeps['policy'] {
-  const engines = new Map<string, PolicyEngine>();
-  return (hash, bundle) => {
-    let engine = engines.get(hash);
-    if (!engine) {
-      engine = createPolicyEngine(bundle.policies);
-      if (engines.size >= ENGINES_MAX) engines.delete(engines.keys().next().value as string);
-      engines.set(hash, engine);
-    }
-    return engine;
-  };
-}
 
 function tracedBy(telemetry: Telemetry): BrokerDeps['traced'] {
   return async (call, work) => {

@@ -5,7 +5,9 @@
  */
 import { z } from 'zod';
 import { EffectKind, JsonSchema } from './chat.ts';
+import { Sums } from './history.ts';
 import { Name } from './ids.ts';
+import { ContentLabels, ToolLabels } from './labels.ts';
 import { SomeRunLimits } from './limits.ts';
 
 export const Strategy = z.enum(['direct', 'react', 'plan', 'auto']);
@@ -17,6 +19,14 @@ export type Strategy = z.infer<typeof Strategy>;
  */
 export const WhenBusy = z.enum(['queue', 'reject', 'interrupt', 'parallel']);
 export type WhenBusy = z.infer<typeof WhenBusy>;
+
+/** Values of attributes that the bundle's `policySchema` adds, by name; an entity as `{type, id}`. */
+const scalar = z.union([z.string().max(2_000), z.number().int(), z.boolean()]);
+export const PolicyAttributes = z.record(
+  z.string().max(100),
+  z.union([scalar, z.array(scalar).max(200), z.strictObject({ type: z.string(), id: z.string() })]),
+);
+export type PolicyAttributes = z.infer<typeof PolicyAttributes>;
 
 export const AgentManifest = z.strictObject({
   name: Name,
@@ -38,6 +48,9 @@ export const AgentManifest = z.strictObject({
   facts: z.array(z.string()).default([]),
   limits: SomeRunLimits.default({}),
   timeZone: z.string().default('UTC'),
+  /** Of what its users say: a `user`'s word, and public, where left out. An agent that reads strangers' mail says `untrusted`. */
+  labels: ContentLabels.optional(),
+  attributes: PolicyAttributes.optional(),
 });
 export type AgentManifest = z.infer<typeof AgentManifest>;
 
@@ -60,6 +73,10 @@ export const ToolOverride = z.strictObject({
   /** Free words that policies can ask for, e.g. `spends-money`. */
   tags: z.array(z.string()).default([]),
   timeoutMs: z.number().int().positive().optional(),
+  /** What is silent here is as the source says. */
+  labels: ToolLabels.optional(),
+  sums: Sums.optional(),
+  attributes: PolicyAttributes.optional(),
 });
 export type ToolOverride = z.infer<typeof ToolOverride>;
 
@@ -72,6 +89,8 @@ const sourceBase = {
     .regex(/^[a-zA-Z0-9_-]*$/)
     .default(''),
   tools: z.record(z.string(), ToolOverride).default({}),
+  /** Of all its tools. */
+  labels: ToolLabels.optional(),
 };
 export const ToolSource = z.discriminatedUnion('type', [
   z.strictObject({
@@ -106,7 +125,14 @@ export const ToolSource = z.discriminatedUnion('type', [
 ]);
 export type ToolSource = z.infer<typeof ToolSource>;
 
-export const CollectionManifest = z.strictObject({ name: Name, description: z.string().default('') });
+export const CollectionManifest = z.strictObject({
+  name: Name,
+  description: z.string().default(''),
+  /** Of its documents: `untrusted` and `internal` where left out. */
+  labels: ContentLabels.optional(),
+  attributes: PolicyAttributes.optional(),
+});
+export type CollectionManifest = z.infer<typeof CollectionManifest>;
 
 export const Bundle = z.strictObject({
   v: z.literal(1),
@@ -116,6 +142,8 @@ export const Bundle = z.strictObject({
   collections: z.record(Name, CollectionManifest),
   /** Cedar policies in addition to the built-in ones (libs/policy), as text by file name. */
   policies: z.record(z.string(), z.string()).default({}),
+  /** A Cedar schema in addition to the built-in one: entity types of its own, and attributes more of the built-in ones. */
+  policySchema: z.string().max(200_000).optional(),
 });
 export type Bundle = z.infer<typeof Bundle>;
 

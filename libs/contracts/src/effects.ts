@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { EffectKind } from './chat.ts';
+import { Label } from './labels.ts';
 import { ApprovalGrant } from './steps.ts';
 
 const base = {
@@ -39,6 +40,9 @@ export const EffectRecord = z.discriminatedUnion('kind', [
     kind: z.literal('outcome'),
     content: z.string(),
     isError: z.boolean(),
+    /** Of the content, and the policies that had allowed the call. */
+    label: Label.optional(),
+    policy: z.string().optional(),
     how: z.enum(['answered', 'probed']),
   }),
   /** This attempt provably never left: nothing happened. */

@@ -7,11 +7,13 @@ import { z } from 'zod';
 import { AgentManifest, Strategy, WhenBusy } from './bundle.ts';
 import { EffectKind, Passage, ToolCall, ToolDefinition } from './chat.ts';
 import { ErrorInfo } from './errors.ts';
+import { History } from './history.ts';
 import { Name } from './ids.ts';
+import { Label } from './labels.ts';
 import { RunLimits, SomeRunLimits } from './limits.ts';
 import { Plan } from './plan.ts';
 import { Schedule } from './schedule.ts';
-import { Action, CompleteResult, RecallResult } from './steps.ts';
+import { Action, CompleteResult, RecallResult, Withheld } from './steps.ts';
 
 export const RunStatus = z.enum(['queued', 'running', 'waiting', 'completed', 'failed', 'cancelled']);
 export type RunStatus = z.infer<typeof RunStatus>;
@@ -95,6 +97,9 @@ export const RunStart = z.object({
   recallBefore: z.number().optional(),
   /** The schedule that started it, and the moment it was due (Unix ms). */
   schedule: z.object({ id: z.string(), dueAt: z.number() }).optional(),
+  /** Of a child: what its parent had read, and what it and all above it had done, when it asked for the child. */
+  label: Label.optional(),
+  did: History.optional(),
 });
 export type RunStart = z.infer<typeof RunStart>;
 
@@ -110,7 +115,14 @@ export const StepSpec = z.discriminatedUnion('kind', [
     purpose: z.enum(['plan', 'act', 'answer']),
     messages: z.number().int().nonnegative(),
   }),
-  z.object({ kind: z.literal('execute'), call: ToolCall, approval: z.string().optional() }),
+  z.object({
+    kind: z.literal('execute'),
+    call: ToolCall,
+    approval: z.string().optional(),
+    /** As the run's toolset says of the tool; left out: nothing is known of it. `summands`: what the call adds to sums. */
+    effect: EffectKind.optional(),
+    summands: z.record(z.string(), z.number()).optional(),
+  }),
   z.object({ kind: z.literal('remember') }),
 ]);
 export type StepSpec = z.infer<typeof StepSpec>;
@@ -135,6 +147,8 @@ export const ApprovalRecord = z.object({
   decidedAt: z.number().optional(),
   decidedBy: z.string().optional(),
   decisionReason: z.string().optional(),
+  /** Of everything that led to the call. */
+  label: Label.optional(),
 });
 export type ApprovalRecord = z.infer<typeof ApprovalRecord>;
 
@@ -174,10 +188,19 @@ export const ChildOutcome = z.object({
   error: ErrorInfo.optional(),
   /** What the child found that the plan did not expect. */
   surprise: z.string().optional(),
+  /** Of everything that the child has read, and what it (with all below it) did. */
+  label: Label.optional(),
+  did: History.optional(),
 });
 export type ChildOutcome = z.infer<typeof ChildOutcome>;
 
-export const Interrupted = z.object({ run: z.string(), input: z.string(), actions: z.array(Action) });
+export const Interrupted = z.object({
+  run: z.string(),
+  input: z.string(),
+  actions: z.array(Action),
+  label: Label.optional(),
+  did: History.optional(),
+});
 export type Interrupted = z.infer<typeof Interrupted>;
 
 const base = { run: z.string(), n: z.number().int().positive(), at: z.number() };
@@ -198,6 +221,8 @@ export const RunEntry = z.discriminatedUnion('type', [
     strategy: Strategy,
     reason: z.string(),
     agent: AgentManifest.pick({ name: true, model: true }),
+    /** What the run begins with: of its input and of what its parent had read. Left out: a user's word, and public. */
+    label: Label.optional(),
   }),
   z.object({ ...base, type: z.literal('step.requested'), callId: z.string(), step: StepSpec }),
   z.object({
@@ -206,10 +231,27 @@ export const RunEntry = z.discriminatedUnion('type', [
     callId: z.string(),
     result: z.discriminatedUnion('kind', [
       z.object({ kind: z.literal('recall'), recall: RecallResult }),
-      z.object({ kind: z.literal('search'), passages: z.array(Passage) }),
-      z.object({ kind: z.literal('describe'), toolset: z.string(), problems: z.array(z.string()) }),
+      z.object({
+        kind: z.literal('search'),
+        passages: z.array(Passage),
+        withheld: z.array(Withheld).optional(),
+      }),
+      z.object({
+        kind: z.literal('describe'),
+        toolset: z.string(),
+        problems: z.array(z.string()),
+        label: Label.optional(),
+      }),
       z.object({ kind: z.literal('complete'), purpose: z.enum(['plan', 'act', 'answer']), completion: CompleteResult }),
-      z.object({ kind: z.literal('execute'), action: Action, replayed: z.boolean() }),
+      z.object({
+        kind: z.literal('execute'),
+        action: Action,
+        replayed: z.boolean(),
+        /** Ids of the policies that decided. */
+        policy: z.string().optional(),
+        /** False: nothing was done, for a policy denied it or its arguments did not fit. */
+        dispatched: z.boolean().optional(),
+      }),
       z.object({ kind: z.literal('remember') }),
     ]),
   }),
@@ -219,6 +261,8 @@ export const RunEntry = z.discriminatedUnion('type', [
     type: z.literal('step.failed'),
     callId: z.string(),
     error: ErrorInfo,
+    /** Of what a tool's failure says, where its results have one. */
+    label: Label.optional(),
     /** It kept failing, and is among the dead letters. */
     dead: z.boolean().optional(),
   }),
@@ -318,8 +362,8 @@ export const ForkPrefix = z.object({
 });
 export type ForkPrefix = z.infer<typeof ForkPrefix>;
 
-/** Counts up with every new entry type or field that an older planner would not understand. 3: forks bring limits and tools along. */
-export const LOG_FORMAT = 3;
+/** Counts up with every new entry type or field that an older planner would not understand. 3: forks bring limits and tools along. 4: labels, and what runs have done. */
+export const LOG_FORMAT = 4;
 
 /** An entry of the partition as a whole. */
 export const PartitionEntry = z.discriminatedUnion('type', [

@@ -9,6 +9,7 @@ import type { GatewayConfig } from '../config.ts';
 import type { InboundWriter } from '../ports/inbound-writer.ts';
 import type { Partitions } from '../ports/partitions.ts';
 import type { RunReader } from '../ports/run-reader.ts';
+import type { Gate } from './gate.ts';
 import type { Watchers } from './watchers.ts';
 
 export interface ReadyCheck {
@@ -34,5 +35,6 @@ export interface GatewayDeps {
   deadLetters: DeadLetters;
   followRun: FollowRun;
   watchers: Watchers;
+  gate: Gate;
   extraReady: ExtraReady | undefined;
 }

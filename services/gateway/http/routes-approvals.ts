@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ApprovalId, ApprovalRecord, RunId, TuttiError } from '@tutti/contracts';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
+import type { Identity } from '../core/api-keys.ts';
 import { approvalBody } from '../core/views.ts';
 import type { GatewayDeps } from './deps.ts';
 import { notFound, parse, parseId } from './validate.ts';
@@ -30,7 +31,7 @@ export function approvalRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     const query = parse(ListApprovals, request.query, 'query');
     const { tenant } = request.identity;
     const records = query.run
-      ? await approvalsOfRun(deps, tenant, query.run, query)
+      ? await approvalsOfRun(deps, request.identity, query.run, query)
       : (await deps.memory.read(tenant, { op: 'approvals', status: query.status, limit: query.limit })).approvals;
     return { object: 'list', data: records.slice(0, query.limit).map(approvalBody) };
   });
@@ -40,6 +41,11 @@ export function approvalRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.post<ApprovalPath>('/v1/approvals/:id', async (request, reply) => {
     const body = parse(DecideApproval, request.body);
     const record = await knownApproval(deps, request);
+    await deps.gate.approvalDecide(
+      request.identity,
+      record,
+      await deps.reader.run(request.identity.tenant, record.run),
+    );
     if (record.status !== 'pending') return approvalBody(sameDecision(record, body.decision));
     const { tenant, principal } = request.identity;
     await deps.inbound.write(
@@ -94,12 +100,14 @@ async function confirmed(deps: GatewayDeps, tenant: string, id: string): Promise
 /** What the owner holds open, and what memory has; where memory alone says "pending", the approval's own owner is asked. */
 async function approvalsOfRun(
   deps: GatewayDeps,
-  tenant: string,
+  identity: Identity,
   run: string,
   { status, limit }: z.infer<typeof ListApprovals>,
 ): Promise<ApprovalRecord[]> {
+  const { tenant } = identity;
   const view = await deps.reader.run(tenant, run);
   if (!view) throw notFound('run', run);
+  await deps.gate.journalRead(identity, view);
   const wantsOpen = status === undefined || status === 'pending';
   const open = wantsOpen ? await deps.reader.openApprovals(run) : [];
   const remembered = await deps.memory.read(tenant, { op: 'approvals', run, status, limit }).catch((error: unknown) => {

@@ -58,16 +58,18 @@ export interface PreparedRun {
   commit(): Promise<void>;
 }
 
-type Deps = Pick<GatewayDeps, 'bundles' | 'reader' | 'inbound' | 'load'>;
+type Deps = Pick<GatewayDeps, 'bundles' | 'reader' | 'inbound' | 'load' | 'gate'>;
 
 export async function prepareRun(deps: Deps, identity: Identity, request: StartRequest): Promise<PreparedRun> {
   const { tenant, principal } = identity;
   const { session, run } = idsFor(tenant, request);
   const admit = () => deps.load.admit(run);
   const existing = request.idempotencyKey === undefined ? null : await earlierRun(deps, tenant, run, request);
+  if (existing) await deps.gate.journalRead(identity, existing);
   if (existing) return { run, session, existing, admit, commit: async () => {} };
   const { hash, bundle } = await currentBundle(deps, tenant);
   checkAgent(bundle, request.agent);
+  await deps.gate.runStart(identity, request.agent, { hash, bundle });
   return {
     run,
     session,

@@ -26,6 +26,7 @@ export function askApproval(
     policy: result.policy,
     requestedAt: round.now,
     expiresAt: round.now + Math.min(result.expiresInMs ?? run.limits.approvalTtlMs, run.limits.approvalTtlMs),
+    ...(result.label ? { label: result.label } : {}),
   };
   round.emit(run.id, { type: 'approval.requested', approval });
 }

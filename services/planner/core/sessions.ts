@@ -4,8 +4,10 @@ import {
   type InboundMessage,
   type Interrupted,
   LIMITS,
+  labelFrom,
   RunLimits,
   TuttiError,
+  USER_LABEL,
   type WhenBusy,
 } from '@tutti/contracts';
 import { boundInterrupted } from './bounds.ts';
@@ -96,6 +98,7 @@ function interrupt(round: Round, message: Start): Interrupted[] {
         run: run.id,
         input: run.start.input,
         actions: isActive(run) ? run.actions : [],
+        ...(isActive(run) ? { label: run.label, did: run.did } : {}),
       });
       // With what is open: a question that it asked is part of what it had done.
       cancel(round, run, message.start.principal.id, 'Interrupted by a newer message of its session.');
@@ -145,7 +148,14 @@ function begin(round: Round, run: QueuedRun): void {
     return end(round, run, error.toInfo());
   }
   const { strategy, reason } = chooseStrategy(agent, run.start);
-  round.emit(run.id, { type: 'run.started', strategy, reason, agent: { name: agent.name, model: agent.model } });
+  const label = labelFrom(agent.labels, USER_LABEL);
+  round.emit(run.id, {
+    type: 'run.started',
+    strategy,
+    reason,
+    agent: { name: agent.name, model: agent.model },
+    ...(label === USER_LABEL ? {} : { label }),
+  });
   const started = round.run(run.id)!;
   if (!isActive(started)) return;
   request(round, started, { kind: 'recall' });

@@ -3,7 +3,7 @@
  * Invariants: nothing is dispatched before its intent is stored; whoever lost the race for the intent dispatches nothing;
  * what came of a dispatch is recorded whether or not anybody still waits for it.
  */
-import { type ApprovalGrant, type EffectRecord, TuttiError } from '@tutti/contracts';
+import { type ApprovalGrant, type EffectRecord, type Label, RESULT_LABEL, TuttiError } from '@tutti/contracts';
 import { cutResult } from '../core/text.ts';
 import { LedgerConflict } from '../ports/ledger.ts';
 import { ToolCallError, type ToolResult } from '../ports/tool-source.ts';
@@ -67,16 +67,17 @@ export async function dispatch(
       return await afterFailure(deps, call, base, sequence, error);
     }
     const content = cutResult(result.content, deps.limits.resultCharsMax);
-    const outcome: EffectRecord = {
+    const outcome: OutcomeRecord = {
       ...base,
       kind: 'outcome',
       content,
       isError: result.isError,
+      ...provenanceOf(call, result),
       how: 'answered',
       at: deps.clock.nowMs(),
     };
     if (!(await writeOutcome(deps, call, outcome, sequence))) return undefined;
-    return { status: 'done', content, isError: result.isError, effect: tool.effect, replayed: false };
+    return doneBy(outcome, false);
   } finally {
     // Its intent may be in the ledger all the same (an acknowledgement got lost): nobody has to ask what came of it.
     if (!sent) deps.working.giveUpUnsent(base.token);
@@ -86,6 +87,22 @@ export async function dispatch(
 }
 
 /** The intent's sequence, or undefined when another record came first. Throws `unavailable`: nothing was dispatched. */
+/** What stands beside a result: its label where it is not the default's, and which policies let the call pass. */
+export function provenanceOf(call: Call, result: Pick<ToolResult, 'label'>): { label?: Label; policy?: string } {
+  const label = result.label ?? call.tool.trust.label;
+  return {
+    ...(label === RESULT_LABEL ? {} : { label }),
+    ...(call.allowedBy === undefined ? {} : { policy: call.allowedBy }),
+  };
+}
+
+type OutcomeRecord = Extract<EffectRecord, { kind: 'outcome' }>;
+
+export function doneBy({ content, isError, effect, label, policy }: OutcomeRecord, replayed: boolean): Result {
+  const beside = { ...(label ? { label } : {}), ...(policy === undefined ? {} : { policy }) };
+  return { status: 'done', content, isError, effect, replayed, ...beside };
+}
+
 async function writeIntent(
   deps: BrokerDeps,
   call: Call,

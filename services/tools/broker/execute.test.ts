@@ -48,6 +48,7 @@ describe('a call', () => {
       isError: false,
       effect: 'keyed',
       replayed: false,
+      policy: 'builtin.tool-calls-without-lasting-harm',
     });
     expect(h.source.calls).toEqual([{ name: 'order', args: { item: 'tea' }, key: CALL }]);
     expect(h.ledger.kinds()).toEqual(['intent', 'outcome']);
@@ -125,6 +126,7 @@ describe('policy', () => {
       argumentsHash: hashOfCall('order', { item: 'tea', quantity: 2 }),
       expiresInMs: undefined,
       effect: 'irreversible',
+      label: { integrity: 'user', confidentiality: [] },
     });
     expect(h.source.calls).toEqual([]);
     expect(h.ledger.records.size).toBe(0);

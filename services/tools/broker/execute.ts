@@ -8,7 +8,7 @@ import { type Bundle, TuttiError } from '@tutti/contracts';
 import { type Intent, type Outcome, type Situation, situate } from '../core/situation.ts';
 import { cutResult } from '../core/text.ts';
 import type { Tool } from '../toolbox/toolbox.ts';
-import { abortError, asCallError, backoffMs, dispatch } from './dispatch.ts';
+import { abortError, asCallError, backoffMs, dispatch, doneBy, provenanceOf } from './dispatch.ts';
 import { authorize, checkAgent, prepare, requestHashOf } from './prepare.ts';
 import { recover } from './recover.ts';
 import type { BrokerDeps, Call, ExecuteRequest, Result } from './types.ts';
@@ -174,7 +174,8 @@ async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promi
         try {
           const result = await tool.call(call.arguments, { signal, timeoutMs: tool.timeoutMs });
           const content = cutResult(result.content, deps.limits.resultCharsMax);
-          return { status: 'done', content, isError: result.isError, effect: tool.effect, replayed: false };
+          const beside = provenanceOf(call, result);
+          return { status: 'done', content, isError: result.isError, effect: tool.effect, replayed: false, ...beside };
         } catch (error) {
           if (signal.aborted) throw abortError(signal);
           if (error instanceof TuttiError && !error.retryable) throw error;
@@ -193,7 +194,7 @@ async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promi
 }
 
 function replay(outcome: Outcome): Result {
-  return { status: 'done', content: outcome.content, isError: outcome.isError, effect: outcome.effect, replayed: true };
+  return doneBy(outcome, true);
 }
 
 function mismatch(request: ExecuteRequest, recorded: string): TuttiError {

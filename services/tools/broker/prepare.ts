@@ -1,5 +1,5 @@
 /** From a request to a call that may be dispatched: the agent's tools, valid arguments, and what policy says. */
-import { type Bundle, TuttiError } from '@tutti/contracts';
+import { type Bundle, SYSTEM_LABEL, summandsOf, TuttiError } from '@tutti/contracts';
 import type { PolicyDecision } from '@tutti/policy';
 import { hashOfCall } from '../core/situation.ts';
 import { fitsAny } from '../core/text.ts';
@@ -28,6 +28,8 @@ export function prepare(deps: BrokerDeps, request: ExecuteRequest, tool: Tool, b
       isError: true,
       effect: tool.effect,
       replayed: false,
+      dispatched: false,
+      label: SYSTEM_LABEL,
     };
   return {
     request,
@@ -37,6 +39,7 @@ export function prepare(deps: BrokerDeps, request: ExecuteRequest, tool: Tool, b
     requestHash: requestHashOf(request),
     grant: request.approval,
     policy: deps.policy(request.bundle, bundle),
+    attributes: bundle.agents[request.agent]?.attributes,
   };
 }
 
@@ -48,6 +51,7 @@ export function authorize(call: Call, approvedHashes: (string | undefined)[]): R
   const verdict = own.decision === 'allow' ? ofFork(call, approved) : own;
   switch (verdict.decision) {
     case 'allow':
+      call.allowedBy = own.policy;
       return undefined;
     case 'deny':
       return { status: 'denied', reason: verdict.reason, policy: verdict.policy };
@@ -63,6 +67,7 @@ export function authorize(call: Call, approvedHashes: (string | undefined)[]): R
         argumentsHash: call.argumentsHash,
         expiresInMs: verdict.approval?.expiresInMs,
         effect: tool.effect,
+        ...(request.label ? { label: request.label } : {}),
       };
     }
     default:
@@ -84,12 +89,19 @@ function ofFork({ request, tool }: Call, approved: boolean): PolicyDecision {
   };
 }
 
-export function decide(call: Call, tool: Tool, approved: boolean) {
-  const { tenant, agent } = call.request;
+export function decide(call: Call, tool: Tool, approved: boolean): PolicyDecision {
+  const { tenant, agent, label, history } = call.request;
+  const { effect, tags, source, trust, sums } = tool;
+  const { needs, clearance } = trust;
   return call.policy.authorize({
-    principal: { type: 'Agent', id: agent, attrs: { tenant } },
+    principal: { type: 'Agent', id: agent, attrs: { tenant }, attributes: call.attributes },
     action: 'tool.call',
-    resource: { type: 'Tool', id: tool.name, attrs: { effect: tool.effect, tags: tool.tags, source: tool.source } },
-    context: { tenant, approved },
+    resource: {
+      type: 'Tool',
+      id: tool.name,
+      attrs: { effect, tags, source, needs, clearance },
+      attributes: tool.attributes,
+    },
+    context: { tenant, approved, label, history, summands: summandsOf(sums, call.arguments) },
   });
 }

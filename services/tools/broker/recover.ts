@@ -8,7 +8,7 @@ import { type EffectRecord, TuttiError } from '@tutti/contracts';
 import { foundIn, probeArguments } from '../core/probe.ts';
 import { hashOfRepeat, type Intent, recoveryOf } from '../core/situation.ts';
 import { cutResult } from '../core/text.ts';
-import { abortError, asCallError, dispatch, writeOutcome } from './dispatch.ts';
+import { abortError, asCallError, dispatch, doneBy, provenanceOf, writeOutcome } from './dispatch.ts';
 import { authorize, decide } from './prepare.ts';
 import type { BrokerDeps, Call, Result } from './types.ts';
 
@@ -100,18 +100,19 @@ async function recordFound(
 ): Promise<Result | undefined> {
   const content = cutResult(found, deps.limits.resultCharsMax);
   const { timeoutMs: _timeout, kind: _kind, ...base } = intent;
-  const outcome: EffectRecord = {
+  const outcome: Extract<EffectRecord, { kind: 'outcome' }> = {
     ...base,
     kind: 'outcome',
     content,
     isError: false,
+    ...provenanceOf(call, call.tool.probe ? { label: call.tool.probe.with.trust.label } : {}),
     how: 'probed',
     instance: deps.instance,
     token: deps.newToken(),
     at: deps.clock.nowMs(),
   };
   if (!(await writeOutcome(deps, call, outcome, sequence))) return undefined;
-  return { status: 'done', content, isError: false, effect: call.tool.effect, replayed: false };
+  return doneBy(outcome, false);
 }
 
 function ask(call: Call, intent: Intent, argumentsHash: string, why: string): Result {

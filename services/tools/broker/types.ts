@@ -1,5 +1,5 @@
 /** What the broker is asked, and what it works with. */
-import type { ApprovalGrant, Bundle, ExecuteBody, ExecuteResult } from '@tutti/contracts';
+import type { ApprovalGrant, Bundle, ExecuteBody, ExecuteResult, PolicyAttributes } from '@tutti/contracts';
 import type { PolicyEngine } from '@tutti/policy';
 import type { Logger } from '@tutti/runtime';
 import type { z } from 'zod';
@@ -28,6 +28,10 @@ export interface Call {
   requestHash: string;
   grant: ApprovalGrant | undefined;
   policy: PolicyEngine;
+  /** The agent's, as the bundle's policy schema adds them. */
+  attributes: PolicyAttributes | undefined;
+  /** Ids of the policies that allowed it, once they have. */
+  allowedBy?: string;
 }
 
 export interface Clock {

@@ -1,5 +1,5 @@
 /** A broker over fakes that can be made to fail: ledger in memory, virtual clock, scripted tools and replicas. */
-import { Bundle, type EffectKind, type EffectRecord } from '@tutti/contracts';
+import { Bundle, type EffectKind, type EffectRecord, USER_LABEL } from '@tutti/contracts';
 import { createPolicyEngine } from '@tutti/policy';
 import { createArgumentChecker } from '../adapters/arguments.ts';
 import { createAdmission } from '../broker/admission.ts';
@@ -165,6 +165,7 @@ export function harness(options: HarnessOptions = {}) {
         tenant: 'acme',
         callId: CALL,
         run: 'run_1',
+        label: USER_LABEL,
         ...more,
       },
       signal,

@@ -6,11 +6,15 @@ import {
   type Bundle,
   type EffectKind,
   type JsonSchema,
+  type Label,
+  type PolicyAttributes,
+  type Sums,
   type ToolOverride,
   TuttiError,
   toErrorInfo,
 } from '@tutti/contracts';
 import { toolName } from '../core/text.ts';
+import { descriptionLabel, type ToolTrust, trustOf } from '../core/tool-labels.ts';
 import type { SourceListing, SourceTool, ToolCallOptions, ToolResult, ToolSource } from '../ports/tool-source.ts';
 
 /** After a failed listing the source is left alone for this long. */
@@ -28,6 +32,12 @@ export interface Tool {
   /** False where a server may say something else tomorrow: then even a pure call looks into the ledger first. */
   effectIsPinned: boolean;
   tags: string[];
+  trust: ToolTrust;
+  /** Of its name and description. */
+  described: Label;
+  sums: Sums | undefined;
+  /** What the bundle's policy schema adds. */
+  attributes: PolicyAttributes | undefined;
   timeoutMs: number;
   /** Name, as models know it, of the tool that undoes this one. */
   undo: string | undefined;
@@ -88,9 +98,10 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       const source = options.createSource(name, manifest);
       return { name, manifest, source, listed: lister(source, options) };
     });
+  type Entry = (typeof sources)[number];
   const builtOf = new Map<string, Built>();
 
-  async function toolsOf(entry: (typeof sources)[number], signal: AbortSignal): Promise<Found> {
+  async function toolsOf(entry: Entry, signal: AbortSignal): Promise<Found> {
     const { listing, error } = await entry.listed(signal);
     const last = builtOf.get(entry.name);
     const built = last?.listing === listing ? last : build(entry, listing);
@@ -98,14 +109,14 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
     return { name: entry.name, tools: built.tools, problems: built.problems, error };
   }
 
-  function build(entry: (typeof sources)[number], listing: SourceListing): Built {
-    const { manifest, source } = entry;
+  function build(entry: Entry, listing: SourceListing): Built {
+    const { manifest } = entry;
     const problems = [...listing.problems, ...unknownNames(manifest, listing)];
     const byOwnName = new Map<string, Tool>();
     for (const offered of listing.tools) {
       const name = toolName(manifest.prefix, offered.name);
       if (!name) problems.push(`"${offered.name}" is left out: its name is longer than a tool's may be`);
-      else byOwnName.set(offered.name, toolOf(name, entry.name, offered, manifest.tools[offered.name], source));
+      else byOwnName.set(offered.name, toolOf(name, entry, offered));
     }
     for (const [ownName, tool] of byOwnName) {
       const undo = manifest.tools[ownName]?.undo;
@@ -122,13 +133,9 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
     return { listing, tools: allowed.map(([, tool]) => tool), problems };
   }
 
-  function toolOf(
-    name: string,
-    sourceName: string,
-    offered: SourceTool,
-    override: ToolOverride | undefined,
-    source: ToolSource,
-  ): Tool {
+  function toolOf(name: string, { name: sourceName, manifest, source }: Entry, offered: SourceTool): Tool {
+    const override = Object.hasOwn(manifest.tools, offered.name) ? manifest.tools[offered.name] : undefined;
+    const isInBundle = source.isStatic || override?.description !== undefined;
     return {
       name,
       source: sourceName,
@@ -138,6 +145,10 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       effect: override?.effect ?? offered.effect,
       effectIsPinned: source.isStatic || override?.effect !== undefined,
       tags: override?.tags ?? [],
+      trust: trustOf(override?.labels, manifest.labels, offered.labels),
+      described: descriptionLabel(isInBundle, manifest.labels),
+      sums: override?.sums,
+      attributes: override?.attributes,
       timeoutMs: override?.timeoutMs ?? options.callTimeoutMs,
       undo: undefined,
       probe: undefined,

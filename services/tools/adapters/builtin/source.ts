@@ -1,4 +1,5 @@
 /** The tools that Tutti brings along. One entry a tool. */
+import type { ToolLabels } from '@tutti/contracts';
 import type { SourceTool, ToolResult, ToolSource } from '../../ports/tool-source.ts';
 import { ToolCallError } from '../../ports/tool-source.ts';
 import { calculate, calculatorTool } from './calculator.ts';
@@ -9,10 +10,16 @@ const BUILTINS: { tool: SourceTool; run(args: Record<string, unknown>): ToolResu
   { tool: currentTimeTool, run: (args) => currentTime(args, new Date()) },
 ];
 
+/** Nothing that they are given leaves this process, and what they say is computed here. */
+const WITHIN: ToolLabels = { integrity: 'tool:trusted', clearance: 'all' };
+
 export function createBuiltinSource(): ToolSource {
   return {
     isStatic: true,
-    list: async () => ({ tools: BUILTINS.map((builtin) => builtin.tool), problems: [] }),
+    list: async () => ({
+      tools: BUILTINS.map(({ tool }) => ({ ...tool, labels: { ...WITHIN, ...tool.labels } })),
+      problems: [],
+    }),
     async call(name, args) {
       const builtin = BUILTINS.find((entry) => entry.tool.name === name);
       if (!builtin) throw new ToolCallError('no', `there is no built-in tool "${name}"`);
