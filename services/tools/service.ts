@@ -29,7 +29,13 @@ export const toolsService = defineService({
     const working = createWorking();
     const policies = createPolicyEngines();
     const toolboxes = createToolboxes(config.limits, config.variables);
-    const peers = createBusPeers({ bus, instance, isWorking: working.has, goneMs: config.limits.peerGoneMs });
+    const peers = createBusPeers({
+      bus,
+      instance,
+      isWorking: working.has,
+      isUnsent: working.isUnsent,
+      goneMs: config.limits.peerGoneMs,
+    });
     const broker = createBroker({
       instance,
       limits: config.limits,

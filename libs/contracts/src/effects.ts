@@ -50,6 +50,15 @@ export const EffectRecord = z.discriminatedUnion('kind', [
 ]);
 export type EffectRecord = z.infer<typeof EffectRecord>;
 
-/** One replica of tools asks another, on `tutti.svc.tools.at.<instance>`, whether it still works on a call. */
-export const WorkingQuestion = z.object({ v: z.literal(1), tenant: z.string(), callId: z.string() });
-export const WorkingAnswer = z.object({ v: z.literal(1), working: z.boolean() });
+/**
+ * One replica of tools asks another, on `tutti.svc.tools.at.<instance>`, whether it still works on a call; `token`: and
+ * what it knows of this attempt of its own.
+ */
+export const WorkingQuestion = z.object({
+  v: z.literal(1),
+  tenant: z.string(),
+  callId: z.string(),
+  token: z.string().optional(),
+});
+/** `unsent`: it gave that attempt up before it sent anything, and will never send it. */
+export const WorkingAnswer = z.object({ v: z.literal(1), working: z.boolean(), unsent: z.boolean().optional() });

@@ -33,6 +33,7 @@ export async function dispatch(
   const { request, tool } = call;
   const leave = deps.admission.enter(tool.name);
   const done = deps.working.start(request.tenant, request.callId);
+  let sent = false;
   const base: RecordBase = {
     v: 1,
     tool: tool.name,
@@ -59,9 +60,11 @@ export async function dispatch(
       throw abortError(signal);
     }
     let result: ToolResult;
+    sent = true;
     try {
       result = await deps.traced(call, (trace) => send(deps, call, place.attempt, signal, trace));
     } catch (error) {
+      sent = asCallError(error).sent === 'maybe';
       return await afterFailure(deps, call, base, sequence, error);
     }
     const content = cutResult(result.content, deps.limits.resultCharsMax);
@@ -77,6 +80,8 @@ export async function dispatch(
     if (!(await writeOutcome(deps, call, outcome, sequence))) return undefined;
     return doneBy(outcome, false);
   } finally {
+    // Its intent may be in the ledger all the same (an acknowledgement got lost): nobody has to ask what came of it.
+    if (!sent) deps.working.giveUpUnsent(base.token);
     done();
     leave();
   }

@@ -416,6 +416,22 @@ describe('the ledger misbehaves', () => {
     expect(h.source.effects.length).toBe(1);
     expect(h.ledger.kinds()).toEqual(['intent', 'outcome']);
   });
+  it('the intent is stored and the bus is gone before anybody hears of it: nothing was sent, so nobody is asked', async () => {
+    const h = harness({ effect: 'irreversible' });
+    const { last } = h.ledger;
+    h.ledger.fault = () => 'store-then-fail';
+    h.ledger.last = async (tenant, callId) => {
+      if (h.ledger.kinds().length > 0) throw new TuttiError('unavailable', 'no bus');
+      return last.call(h.ledger, tenant, callId);
+    };
+    expect(await code(h.execute({ approval: grant() }))).toBe('unavailable');
+    expect(h.ledger.kinds()).toEqual(['intent']);
+    h.ledger.fault = () => undefined;
+    h.ledger.last = last;
+    expect(await h.execute({ approval: grant() })).toMatchObject({ status: 'done', replayed: false });
+    expect(h.source.effects.length).toBe(1);
+    expect(h.ledger.kinds()).toEqual(['intent', 'intent', 'outcome']);
+  });
   it('the intent cannot be written: nothing is dispatched', async () => {
     const h = harness({ effect: 'irreversible' });
     h.ledger.fault = () => 'fail';

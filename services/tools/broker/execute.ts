@@ -6,7 +6,7 @@
  */
 import { type Bundle, TuttiError } from '@tutti/contracts';
 import { logOf } from '@tutti/runtime';
-import { type Outcome, situate } from '../core/situation.ts';
+import { type Intent, type Outcome, type Situation, situate } from '../core/situation.ts';
 import { cutResult } from '../core/text.ts';
 import type { Tool } from '../toolbox/toolbox.ts';
 import { abortError, asCallError, backoffMs, dispatch, doneBy, provenanceOf } from './dispatch.ts';
@@ -113,15 +113,19 @@ async function runWithLedger(deps: BrokerDeps, call: Call, signal: AbortSignal):
         throw mismatch(call.request, situation.recorded.tool);
       case 'begin': {
         round += 1;
-        const refused = authorize(call, [call.argumentsHash, situation.approvedHash]);
-        const { afterSequence, attempt } = situation;
-        const result = refused ?? (await dispatch(deps, call, { afterSequence, attempt, grant: call.grant }, signal));
+        const result = await begin(deps, call, situation, signal);
         if (result) return result;
         break;
       }
       case 'taken': {
         const { intent, sequence } = situation;
-        const state = await deps.peers.ask(intent.instance, tenant, callId, signal);
+        const state = await deps.peers.ask(intent, tenant, callId, signal);
+        if (state === 'unsent') {
+          round += 1;
+          const result = await begin(deps, call, afterUnsent(intent, sequence), signal);
+          if (result) return result;
+          break;
+        }
         if (state === 'working' || state === 'silent') {
           await deps.clock.sleep(waitMs, signal);
           waitMs = Math.min(waitMs * 2, WAIT_MAX_MS);
@@ -140,6 +144,24 @@ async function runWithLedger(deps: BrokerDeps, call: Call, signal: AbortSignal):
 }
 
 type Done = Extract<Result, { status: 'done' }>;
+type Begin = Extract<Situation, { next: 'begin' }>;
+
+/** Undefined: another record came first, or it is not known what happened. */
+async function begin(
+  deps: BrokerDeps,
+  call: Call,
+  { afterSequence, attempt, approvedHash }: Begin,
+  signal: AbortSignal,
+): Promise<Result | undefined> {
+  const refused = authorize(call, [call.argumentsHash, approvedHash]);
+  return refused ?? dispatch(deps, call, { afterSequence, attempt, grant: call.grant }, signal);
+}
+
+/** Whoever wrote this intent says that nothing was sent under it. */
+function afterUnsent(intent: Intent, sequence: number): Begin {
+  const approvedHash = intent.approval?.argumentsHash;
+  return { next: 'begin', afterSequence: sequence, attempt: intent.attempt + 1, approvedHash };
+}
 
 /** Pure calls may repeat freely: no intent, no outcome, and the request's own signal ends them. */
 async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promise<Result> {

@@ -130,10 +130,11 @@ export function harness(options: HarnessOptions = {}) {
     admission: createAdmission(limits),
     checker: createArgumentChecker(),
     peers: {
-      async ask(whom, tenant, callId) {
+      async ask({ instance: whom, token }, tenant, callId) {
         asked.push(whom);
         hooks.onAsk();
-        if (whom === instance) return working.has(tenant, callId) ? 'working' : 'idle';
+        if (whom === instance)
+          return working.isUnsent(token) ? 'unsent' : working.has(tenant, callId) ? 'working' : 'idle';
         const states = peers.get(whom) ?? ['gone'];
         return states.length > 1 ? states.shift()! : states[0]!;
       },
