@@ -3,20 +3,22 @@ import { type AgentManifest, contentHash, ENGINE_TOOL_NAMES, type ToolDefinition
 import type { BundleStore, Handlers } from '@tutti/runtime';
 import type { Broker } from './broker/execute.ts';
 import { fitsAny } from './core/text.ts';
+import { sourceHandlers } from './source-handlers.ts';
 import type { Tool, ToolsNow } from './toolbox/toolbox.ts';
 import type { Toolboxes } from './toolbox/toolboxes.ts';
 
 export function createHandlers(deps: { bundles: BundleStore; toolboxes: Toolboxes; broker: Broker }): Handlers {
   const described = remembering(describe);
   return {
-    async describe(body, { signal }) {
+    async describe(body, { signal, item }) {
       const bundle = await deps.bundles.get(body.bundle);
       const agent = Object.hasOwn(bundle.agents, body.agent) ? bundle.agents[body.agent] : undefined;
       if (!agent) throw new TuttiError('not_found', `there is no agent "${body.agent}" in this bundle`);
-      const now = await deps.toolboxes.of(body.bundle, bundle).tools(signal);
+      const now = await deps.toolboxes.of(item.tenant, body.bundle, bundle).tools(signal);
       const { hash, definitions, problems } = described(now, agent);
       return { hash, problems, ...(body.have.includes(hash) ? {} : { tools: definitions }) };
     },
+    ...sourceHandlers(deps),
     async execute(body, context) {
       const { tenant, callId, run } = context.item;
       const result = await deps.broker.execute(

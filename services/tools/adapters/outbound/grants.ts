@@ -40,8 +40,7 @@ export function parseGrants(text: string): GrantList {
 
 export function createGrants({ networks, hosts }: GrantList): Grants {
   const blocks = new BlockList();
-  for (const { address, prefix } of networks)
-    blocks.addSubnet(address, prefix, isIPv6(address) ? 'ipv6' : 'ipv4');
+  for (const { address, prefix } of networks) blocks.addSubnet(address, prefix, isIPv6(address) ? 'ipv6' : 'ipv4');
   return {
     allows(host, address, port) {
       const plain = plainAddress(address);
