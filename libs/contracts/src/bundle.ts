@@ -112,6 +112,11 @@ export const ToolSource = z.discriminatedUnion('type', [
         headers: z.record(z.string(), z.string()).default({}),
         /** How a token is had where the server asks for one (OAuth 2.1). */
         oauth: OAuthGrant.optional(),
+        /**
+         * `off`: the metadata of the authorization server may name an issuer that it was not asked for, against RFC 8414.
+         * For servers of the revision 2025-03-26 that do; never with an authorization server that others can write to.
+         */
+        issuerCheck: z.enum(['strict', 'off']).optional(),
       }),
     ]),
     /** The tools that somebody has looked at, and no others (in files: a path; `tutti tools pins` writes it). */

@@ -37,6 +37,7 @@ export function createTransports(options: TransportOptions): () => Transport {
     return new StreamableHTTPClientTransport(url, {
       fetch: guardedFetch(options.outbound, url, filled(transport.headers, placeholders)),
       ...(provider ? { authProvider: provider } : {}),
+      skipIssuerMetadataValidation: transport.issuerCheck === 'off',
     });
   };
 }
