@@ -1,6 +1,7 @@
 /** Configuration of the tools service, and every limit of its own. */
 import { LIMITS } from '@tutti/contracts';
 import { z } from 'zod';
+import { createGrants, type Grants, parseGrants } from './adapters/outbound/grants.ts';
 
 const VARIABLE = 'TUTTI_VAR_';
 const positive = (fallback: number) => z.coerce.number().int().positive().default(fallback);
@@ -25,6 +26,20 @@ const Environment = z.looseObject({
   TUTTI_TOOLS_PROBE_SETTLE_MS: positive(2_000).describe(
     'A probe that finds nothing is asked again after the timeout of the lost attempt and this much more.',
   ),
+  TUTTI_TOOLS_PRIVATE_NETWORKS: z
+    .string()
+    .default('')
+    .describe(
+      'Networks and hosts beyond the public internet that tools may reach: 10.0.0.0/8, 127.0.0.1:8080, db.internal.',
+    )
+    .transform((text, context): Grants => {
+      try {
+        return createGrants(parseGrants(text));
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message });
+        return z.NEVER;
+      }
+    }),
 });
 
 export interface ToolsLimits {
@@ -60,6 +75,7 @@ export const ToolsConfig = Environment.transform((environment) => ({
     peerGoneMs: environment.TUTTI_TOOLS_PEER_GONE_MS,
     probeSettleMs: environment.TUTTI_TOOLS_PROBE_SETTLE_MS,
   } satisfies ToolsLimits,
+  grants: environment.TUTTI_TOOLS_PRIVATE_NETWORKS,
   variables: Object.fromEntries(
     Object.entries(environment).flatMap(([name, value]) =>
       name.startsWith(VARIABLE) && typeof value === 'string' ? [[name.slice(VARIABLE.length), value]] : [],

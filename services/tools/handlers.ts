@@ -14,6 +14,7 @@ import { ATTR, type BundleStore, createMetrics, type Handlers, METRIC, type Metr
 import type { Broker } from './broker/execute.ts';
 import type { Result } from './broker/types.ts';
 import { fitsAny } from './core/text.ts';
+import { sourceHandlers } from './source-handlers.ts';
 import type { Tool, ToolsNow } from './toolbox/toolbox.ts';
 import type { Toolboxes } from './toolbox/toolboxes.ts';
 
@@ -26,15 +27,16 @@ export function createHandlers(deps: {
   const described = remembering(describe);
   const calls = (deps.metrics ?? createMetrics()).counter(METRIC.toolCalls);
   return {
-    async describe(body, { signal }) {
+    async describe(body, { signal, item }) {
       const bundle = await deps.bundles.get(body.bundle);
       const agent = Object.hasOwn(bundle.agents, body.agent) ? bundle.agents[body.agent] : undefined;
       if (!agent) throw new TuttiError('not_found', `there is no agent "${body.agent}" in this bundle`);
-      const now = await deps.toolboxes.of(body.bundle, bundle).tools(signal);
+      const now = await deps.toolboxes.of(item.tenant, body.bundle, bundle).tools(signal);
       const { hash, definitions, problems, label } = described(now, agent);
       const known = body.have.includes(hash) ? {} : { tools: definitions };
       return { hash, problems, ...known, ...(label === SYSTEM_LABEL ? {} : { label }) };
     },
+    ...sourceHandlers(deps),
     async execute(body, context) {
       const { tenant, callId, run } = context.item;
       const request = { ...body, tenant, callId, run, traceparent: context.traceparent };

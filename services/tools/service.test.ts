@@ -98,7 +98,9 @@ describe('describe', () => {
       'keyed: the bundle speaks of "ordr", which the source does not have',
       expect.stringMatching(/^shop: .*upload/),
       '"calculator" is left out: builtin and more both have it; give one a prefix',
-      '"current_time" is left out: builtin and more both have it; give one a prefix',
+      ...['current_time', 'date_math', 'fetch_page', 'run_javascript'].map(
+        (name) => `"${name}" is left out: builtin and more both have it; give one a prefix`,
+      ),
       'the agent "clerk" asks for "calc*", which no source offers right now',
       'the agent "clerk" asks for "bad_order", which no source offers right now',
       'the agent "clerk" asks for "nothing", which no source offers right now',

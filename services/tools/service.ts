@@ -6,6 +6,8 @@ import { defineService } from '@tutti/runtime';
 import { createArgumentChecker } from './adapters/arguments.ts';
 import { createBusLedger } from './adapters/bus-ledger.ts';
 import { createBusPeers } from './adapters/bus-peers.ts';
+import { createBusPins } from './adapters/bus-pins.ts';
+import type { LocalTool } from './adapters/local/source.ts';
 import { createAdmission } from './broker/admission.ts';
 import { createBroker } from './broker/execute.ts';
 import type { Clock } from './broker/types.ts';
@@ -21,45 +23,59 @@ const systemClock: Clock = {
   sleep: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}).catch(() => {}),
 };
 
-export const toolsService = defineService({
-  name: 'tools',
-  config: ToolsConfig,
-  async start({ config, bus, bundles, instance, log, telemetry, metrics }) {
-    const stopping = new AbortController();
-    const working = createWorking();
-    const policies = createPolicyEngines();
-    const toolboxes = createToolboxes(config.limits, config.variables);
-    const peers = createBusPeers({
-      bus,
-      instance,
-      isWorking: working.has,
-      isUnsent: working.isUnsent,
-      goneMs: config.limits.peerGoneMs,
-    });
-    const broker = createBroker({
-      instance,
-      limits: config.limits,
-      ledger: createBusLedger(bus),
-      peers,
-      working,
-      admission: createAdmission(config.limits),
-      checker: createArgumentChecker(),
-      clock: systemClock,
-      log,
-      newToken: randomUUID,
-      bundle: (hash) => bundles.get(hash),
-      toolbox: (hash, bundle) => toolboxes.of(hash, bundle),
-      policy: (hash, bundle) => policies.of(hash, bundle),
-      stopping: stopping.signal,
-      traced: traceCalls(telemetry, metrics),
-    });
-    return {
-      handlers: createHandlers({ bundles, toolboxes, broker, metrics }),
-      async stop() {
-        stopping.abort();
-        peers.stop();
-        await toolboxes.close();
-      },
-    };
-  },
-});
+export { defineTool, type LocalTool } from './adapters/local/source.ts';
+
+export interface ToolsOptions {
+  /** Toolsets of this process, by name: what a source of type `local` takes. */
+  local?: Record<string, LocalTool[]>;
+}
+
+/** The service for a process that brings tools of its own along. */
+export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
+  defineService({
+    name: 'tools',
+    config: ToolsConfig,
+    async start({ config, bus, bundles, instance, log, telemetry, metrics }) {
+      const stopping = new AbortController();
+      const working = createWorking();
+      const policies = createPolicyEngines();
+      const pins = createBusPins(bus);
+      const { limits, variables, grants } = config;
+      const toolboxes = createToolboxes({ limits, variables, grants, pins, bus, local });
+      const peers = createBusPeers({
+        bus,
+        instance,
+        isWorking: working.has,
+        isUnsent: working.isUnsent,
+        goneMs: config.limits.peerGoneMs,
+      });
+      const broker = createBroker({
+        instance,
+        limits: config.limits,
+        ledger: createBusLedger(bus),
+        peers,
+        working,
+        admission: createAdmission(config.limits),
+        checker: createArgumentChecker(),
+        clock: systemClock,
+        log,
+        newToken: randomUUID,
+        bundle: (hash) => bundles.get(hash),
+        toolbox: (tenant, hash, bundle) => toolboxes.of(tenant, hash, bundle),
+        policy: (hash, bundle) => policies.of(hash, bundle),
+        stopping: stopping.signal,
+        traced: traceCalls(telemetry, metrics),
+      });
+      return {
+        handlers: createHandlers({ bundles, toolboxes, broker, metrics }),
+        async stop() {
+          stopping.abort();
+          peers.stop();
+          await toolboxes.close();
+          pins.stop();
+        },
+      };
+    },
+  });
+
+export const toolsService = createToolsService();

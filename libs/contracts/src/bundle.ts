@@ -9,6 +9,7 @@ import { Sums } from './history.ts';
 import { Name } from './ids.ts';
 import { ContentLabels, ToolLabels } from './labels.ts';
 import { SomeRunLimits } from './limits.ts';
+import { DocumentOrigin, McpPins, OAuthGrant } from './tool-pins.ts';
 
 export const Strategy = z.enum(['direct', 'react', 'plan', 'auto']);
 export type Strategy = z.infer<typeof Strategy>;
@@ -81,8 +82,10 @@ export const ToolOverride = z.strictObject({
 export type ToolOverride = z.infer<typeof ToolOverride>;
 
 const sourceBase = {
-  /** Operation or tool names to take; all where it is left out. */
+  /** Operation or tool names to take, `*` at the end for any rest; all where it is left out. */
   allow: z.array(z.string()).optional(),
+  /** Names not to take, in the same form; wins over `allow`. */
+  deny: z.array(z.string()).optional(),
   /** Put before each name, for sources whose names clash. */
   prefix: z
     .string()
@@ -95,10 +98,19 @@ const sourceBase = {
 export const ToolSource = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('openapi'),
-    /** The OpenAPI 3.0 or 3.1 document as data (in files: a path to YAML or JSON, read when applied). */
+    /**
+     * The OpenAPI 3.0 or 3.1 document as data. In files: a path or an http(s) URL of YAML or JSON, read when applied; then
+     * only what the operations taken need is kept.
+     */
     document: z.record(z.string(), z.unknown()),
+    /** Where the document was read from, and the hash of what was there. */
+    origin: DocumentOrigin.optional(),
     /** Base URL; the document's first server where it is left out. */
     url: z.string().optional(),
+    /** Values of the variables in the document's server URL, in place of their defaults. */
+    serverVariables: z.record(z.string(), z.string()).optional(),
+    /** By name of a security scheme of the document: the token, the key, or `user:password` for basic. */
+    auth: z.record(z.string(), z.string()).optional(),
     headers: z.record(z.string(), z.string()).default({}),
     /** Header that carries the idempotency key of calls that are not pure. */
     idempotencyHeader: z.string().default('Idempotency-Key'),
@@ -117,8 +129,37 @@ export const ToolSource = z.discriminatedUnion('type', [
         type: z.literal('http'),
         url: z.string(),
         headers: z.record(z.string(), z.string()).default({}),
+        /** How a token is had where the server asks for one (OAuth 2.1). */
+        oauth: OAuthGrant.optional(),
+        /**
+         * `off`: the metadata of the authorization server may name an issuer that it was not asked for, against RFC 8414.
+         * For servers of the revision 2025-03-26 that do; never with an authorization server that others can write to.
+         */
+        issuerCheck: z.enum(['strict', 'off']).optional(),
       }),
     ]),
+    /** The tools that somebody has looked at, and no others (in files: a path; `tutti tools pins` writes it). */
+    pins: McpPins.optional(),
+    /**
+     * Where there are no `pins`. `first-use` (where it is left out): what the server offered first is what it may offer,
+     * until somebody approves something else. `off`: it may change at will; for servers that are the bundle's own.
+     */
+    pinning: z.enum(['first-use', 'off']).optional(),
+    /** The server's resources and prompts as tools: `list_resources`, `read_resource`, `list_prompts`, `get_prompt`. */
+    resources: z.boolean().optional(),
+    prompts: z.boolean().optional(),
+    ...sourceBase,
+  }),
+  z.strictObject({
+    type: z.literal('nats'),
+    /** Workers that serve under this name (`tutti.worker.<tenant>.<name>`); the source's own name where it is left out. */
+    worker: Name.optional(),
+    ...sourceBase,
+  }),
+  z.strictObject({
+    type: z.literal('local'),
+    /** A toolset of the process that runs the tools service; the source's own name where it is left out. */
+    toolset: Name.optional(),
     ...sourceBase,
   }),
   z.strictObject({ type: z.literal('builtin'), ...sourceBase }),

@@ -25,6 +25,7 @@ import {
   StateBody,
   StateResult,
 } from './steps.ts';
+import { ApproveToolsBody, ApproveToolsResult, SourcesBody, SourcesResult } from './tool-pins.ts';
 
 export const SERVICES = ['gateway', 'planner', 'memory', 'retriever', 'tools', 'router'] as const;
 export type ServiceName = (typeof SERVICES)[number];
@@ -49,6 +50,9 @@ export const subjects = {
   cancel: (service: string) => `tutti.cancel.${service}`,
   document: (tenant: string, collection: string, document: string) => `tutti.kb.${tenant}.${collection}.${document}`,
   effect: (tenant: string, callId: string) => `tutti.effect.${tenant}.${callId}`,
+  /** Tools served by processes of one's own (worker.ts): verbs `describe`, `call`, `cancel`. */
+  worker: (tenant: string, name: string, verb: 'describe' | 'call' | 'cancel') =>
+    `tutti.worker.${tenant}.${name}.${verb}`,
   /** One replica of a service, asked by the others of the same service. */
   at: (service: string, instance: string) => `tutti.svc.${service}.at.${instance}`,
 } as const;
@@ -104,6 +108,8 @@ export const BUCKETS = {
   leases: 'tutti_leases',
   settings: 'tutti_settings',
   bundles: 'tutti_bundles',
+  /** What MCP servers may offer, by `<tenant>.<source>.<hash of the way to it>`. */
+  pins: 'tutti_pins',
   positions: 'tutti_positions',
 } as const;
 /** The object store for what is over the message limit and has to last: checkpoints. */
@@ -136,6 +142,8 @@ export const VERBS = {
   documents: verb('retriever', 'documents', DocumentsBody, DocumentsResult),
   describe: verb('tools', 'describe', DescribeBody, DescribeResult),
   execute: verb('tools', 'execute', ExecuteBody, ExecuteResult),
+  sources: verb('tools', 'sources', SourcesBody, SourcesResult),
+  approveTools: verb('tools', 'approveTools', ApproveToolsBody, ApproveToolsResult),
   complete: verb('router', 'complete', CompleteBody, CompleteResult),
   models: verb('router', 'models', ModelsBody, ModelsResult),
   state: verb('planner', 'state', StateBody, StateResult),

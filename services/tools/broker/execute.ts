@@ -90,7 +90,8 @@ async function findTool(
   signal: AbortSignal,
 ): Promise<{ tool: Tool } | { tool: undefined; error: unknown }> {
   try {
-    return { tool: await deps.toolbox(request.bundle, bundle).find(request.tool, signal) };
+    const toolbox = deps.toolbox(request.tenant, request.bundle, bundle);
+    return { tool: await toolbox.find(request.tool, signal) };
   } catch (error) {
     return { tool: undefined, error };
   }

@@ -59,7 +59,7 @@ export interface BrokerDeps {
   newToken(): string;
   /** Throws TuttiError `not_found`. */
   bundle(hash: string): Promise<Bundle>;
-  toolbox(hash: string, bundle: Bundle): Toolbox;
+  toolbox(tenant: string, hash: string, bundle: Bundle): Toolbox;
   policy(hash: string, bundle: Bundle): PolicyEngine;
   /** Aborted when the service stops: then even the record of an outcome is no longer tried. */
   stopping: AbortSignal;

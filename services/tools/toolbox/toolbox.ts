@@ -2,6 +2,7 @@
  * The tools of one bundle: its sources, what they offer, and what the bundle says beyond that. Invariants: a name means
  * one tool of one source, and a name that two sources claim means none; what the bundle says wins over the source.
  */
+import { isDeepStrictEqual } from 'node:util';
 import {
   type Bundle,
   type EffectKind,
@@ -9,13 +10,15 @@ import {
   type Label,
   type PolicyAttributes,
   type Sums,
+  type ToolFace,
   type ToolOverride,
   type ToolTrust,
   TuttiError,
   toErrorInfo,
   toolTrust,
+  type WithheldTool,
 } from '@tutti/contracts';
-import { toolName } from '../core/text.ts';
+import { fitsAny, toolName } from '../core/text.ts';
 import { descriptionLabel } from '../core/tool-labels.ts';
 import type { SourceListing, SourceTool, ToolCallOptions, ToolResult, ToolSource } from '../ports/tool-source.ts';
 
@@ -27,6 +30,8 @@ export interface Tool {
   name: string;
   /** Name of the source in the bundle. */
   source: string;
+  /** As its source knows it. */
+  ownName: string;
   description: string;
   parameters: JsonSchema;
   returns: JsonSchema | undefined;
@@ -58,9 +63,23 @@ export interface Toolbox {
   tools(signal: AbortSignal): Promise<ToolsNow>;
   /** Throws TuttiError `tool_unknown`, or `unavailable` when a source that may have it cannot be asked. */
   find(name: string, signal: AbortSignal): Promise<Tool>;
+  /** Every source for itself. `fresh`: asked now. */
+  view(fresh: boolean, signal: AbortSignal): Promise<SourceView[]>;
+  /** The source of this name as it is; undefined: there is none. */
+  source(name: string): ToolSource | undefined;
   /** Calls under way. */
   readonly active: number;
   close(): Promise<void>;
+}
+
+/** One source as people look at it. */
+export interface SourceView {
+  name: string;
+  type: string;
+  tools: Tool[];
+  withheld: WithheldTool[];
+  faces: ToolFace[];
+  problems: string[];
 }
 
 export interface ToolboxOptions {
@@ -75,6 +94,7 @@ interface Found {
   name: string;
   tools: Tool[];
   problems: string[];
+  withheld: WithheldTool[];
   error: TuttiError | undefined;
 }
 /** What was made of a listing. */
@@ -83,6 +103,7 @@ interface Built {
   tools: Tool[];
   problems: string[];
 }
+const NONE_WITHHELD: WithheldTool[] = [];
 const NO_TOOLS: Tool[] = [];
 const NO_PROBLEMS: string[] = [];
 
@@ -108,7 +129,8 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
     const last = builtOf.get(entry.name);
     const built = last?.listing === listing ? last : build(entry, listing);
     builtOf.set(entry.name, built);
-    return { name: entry.name, tools: built.tools, problems: built.problems, error };
+    const { withheld = NONE_WITHHELD } = listing;
+    return { name: entry.name, tools: built.tools, problems: built.problems, withheld, error };
   }
 
   function build(entry: Entry, listing: SourceListing): Built {
@@ -131,7 +153,7 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
         problems.push(`the probe "${how.tool}" of "${ownName}" is not pure`);
       else if (how && probeWith) tool.probe = { with: probeWith, how };
     }
-    const allowed = [...byOwnName].filter(([ownName]) => manifest.allow?.includes(ownName) ?? true);
+    const allowed = [...byOwnName].filter(([ownName]) => isTaken(manifest, ownName));
     return { listing, tools: allowed.map(([, tool]) => tool), problems };
   }
 
@@ -141,6 +163,7 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
     return {
       name,
       source: sourceName,
+      ownName: offered.name,
       description: override?.description ?? offered.description,
       parameters: offered.parameters,
       returns: offered.returns,
@@ -165,6 +188,10 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
     };
   }
 
+  function nameIn(source: string, ownName: string): string | undefined {
+    return toolName(bundle.tools[source]?.prefix ?? '', ownName);
+  }
+
   async function all(signal: AbortSignal): Promise<Found[]> {
     return Promise.all(
       sources.map(async (entry) => {
@@ -172,7 +199,8 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
           return await toolsOf(entry, signal);
         } catch (error) {
           signal.throwIfAborted();
-          return { name: entry.name, tools: NO_TOOLS, problems: NO_PROBLEMS, error: asTuttiError(error) };
+          const nothing = { tools: NO_TOOLS, problems: NO_PROBLEMS, withheld: NONE_WITHHELD };
+          return { name: entry.name, ...nothing, error: asTuttiError(error) };
         }
       }),
     );
@@ -208,8 +236,25 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
             retryable: silent.error.retryable,
           },
         );
+      const held = found.find((entry) => entry.withheld.some((one) => nameIn(entry.name, one.name) === name));
+      if (held)
+        throw new TuttiError(
+          'tool_unknown',
+          `the tool "${name}" is withheld: what its server says of it is not what was approved`,
+        );
       throw new TuttiError('tool_unknown', `there is no tool "${name}" in this bundle`);
     },
+    async view(fresh, signal) {
+      if (fresh) for (const entry of sources) entry.listed.forget();
+      const found = await all(signal);
+      return sources.map(({ name, manifest }, i) => {
+        const { tools, withheld, problems, error } = found[i]!;
+        const faces = builtOf.get(name)?.listing.faces ?? [];
+        const said = [...(error ? [error.message] : []), ...problems];
+        return { name, type: manifest.type, tools, withheld, faces, problems: said };
+      });
+    },
+    source: (name) => sources.find((entry) => entry.name === name)?.source,
     async close() {
       await Promise.all(sources.map(({ source }) => source.close()));
     },
@@ -226,18 +271,22 @@ function remembering<T>(make: (found: Found[]) => T): (found: Found[]) => T {
   };
 }
 
+interface Lister {
+  (signal: AbortSignal): Promise<Listed>;
+  /** Ask again the next time. */
+  forget(): void;
+}
+
 /** What a source offers, remembered for a while; the last listing stays when a newer one cannot be had. */
-function lister(
-  source: ToolSource,
-  { listTtlMs, listTimeoutMs }: ToolboxOptions,
-): (signal: AbortSignal) => Promise<Listed> {
+function lister(source: ToolSource, { listTtlMs, listTimeoutMs }: ToolboxOptions): Lister {
   let asking: Promise<Listed> | undefined;
-  let last: (Listed & { at: number }) | undefined;
+  let last: (Listed & { at: number; changes: number }) | undefined;
   let failed: { error: TuttiError; at: number } | undefined;
   async function ask(): Promise<Listed> {
+    const { changes = 0 } = source;
     try {
       const listing = await source.list(AbortSignal.timeout(listTimeoutMs));
-      last = { listing, error: undefined, at: performance.now() };
+      last = { listing: sameAs(last?.listing, listing), error: undefined, at: performance.now(), changes };
       failed = undefined;
     } catch (error) {
       failed = { error: asTuttiError(error), at: performance.now() };
@@ -250,13 +299,27 @@ function lister(
     if (last) return { listing: last.listing, error: failed?.error };
     throw failed!.error;
   }
-  return async (signal) => {
+  const ttlMs = source.listTtlMs ?? listTtlMs;
+  const listed = async (signal: AbortSignal) => {
     const now = performance.now();
-    if (last && !failed && (source.isStatic || now - last.at < listTtlMs)) return answer();
+    const isFresh = last && last.changes === (source.changes ?? 0) && (source.isStatic || now - last.at < ttlMs);
+    if (isFresh && !failed) return answer();
     if (failed && now - failed.at < LIST_RETRY_MS) return answer();
     asking ??= ask();
     return withSignal(asking, signal);
   };
+  return Object.assign(listed, {
+    forget() {
+      if (last) last.at = Number.NEGATIVE_INFINITY;
+      failed = undefined;
+    },
+  });
+}
+
+/** The listing before, where nothing has changed: what was made of it holds. */
+function sameAs(before: SourceListing | undefined, now: SourceListing): SourceListing {
+  // A copy of the list: what a source does with its own later is not what was listed.
+  return before && isDeepStrictEqual(before, now) ? before : { ...now, tools: [...now.tools] };
 }
 
 function withSignal<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -285,9 +348,16 @@ function merge(tools: Tool[]): { tools: Map<string, Tool>; clashes: string[] } {
 /** A misspelt override would silently lose its tags and its effect kind. */
 function unknownNames(manifest: Bundle['tools'][string], listing: SourceListing): string[] {
   const names = new Set(listing.tools.map((tool) => tool.name));
-  return [...Object.keys(manifest.tools), ...(manifest.allow ?? [])]
-    .filter((name, index, list) => !names.has(name) && list.indexOf(name) === index)
+  const has = (pattern: string) => names.has(pattern) || [...names].some((name) => fitsAny(name, [pattern]));
+  // Of what is withheld there is a problem already.
+  for (const { name } of listing.withheld ?? []) names.add(name);
+  return [...Object.keys(manifest.tools), ...(manifest.allow ?? []), ...(manifest.deny ?? [])]
+    .filter((name, index, list) => !has(name) && list.indexOf(name) === index)
     .map((name) => `the bundle speaks of "${name}", which the source does not have`);
+}
+
+function isTaken({ allow, deny }: Bundle['tools'][string], ownName: string): boolean {
+  return (allow === undefined || fitsAny(ownName, allow)) && !(deny !== undefined && fitsAny(ownName, deny));
 }
 
 function asTuttiError(error: unknown): TuttiError {

@@ -9,6 +9,8 @@ import { Bundle, type ToolSource as Manifest } from '@tutti/contracts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createPlaceholders } from '../../core/placeholders.ts';
 import type { ToolSource } from '../../ports/tool-source.ts';
+import { createGrants, parseGrants } from '../outbound/grants.ts';
+import { createOutbound } from '../outbound/outbound.ts';
 import { createMcpSource } from './source.ts';
 
 const FIXTURE = new URL('../../test-support/mcp-fixture.ts', import.meta.url).pathname;
@@ -18,7 +20,8 @@ const open: ToolSource[] = [];
 function source(transport: object, idleMs = 60_000): ToolSource {
   const manifest = Bundle.shape.tools.parse({ m: { type: 'mcp', transport } }).m as Extract<Manifest, { type: 'mcp' }>;
   const placeholders = createPlaceholders('m', { TOKEN: 'very-secret', FIXTURE, COUNTER: counter, NAME: 'nobody' });
-  const made = createMcpSource({ manifest, placeholders, connectTimeoutMs: 10_000, idleMs });
+  const outbound = createOutbound(createGrants(parseGrants('127.0.0.1')));
+  const made = createMcpSource({ manifest, placeholders, outbound, connectTimeoutMs: 10_000, idleMs });
   open.push(made);
   return made;
 }

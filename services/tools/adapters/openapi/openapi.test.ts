@@ -3,6 +3,8 @@ import { Bundle, type ToolSource as Manifest } from '@tutti/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPlaceholders } from '../../core/placeholders.ts';
 import { SHOP_DOCUMENT, type Shop, startShop } from '../../test-support/shop-server.ts';
+import { createGrants, parseGrants } from '../outbound/grants.ts';
+import { createOutbound } from '../outbound/outbound.ts';
 import { readOperations } from './operations.ts';
 import { writeOut } from './references.ts';
 import { createOpenApiSource } from './source.ts';
@@ -19,7 +21,8 @@ function source(more: Partial<Extract<Manifest, { type: 'openapi' }>> = {}, vari
     shop: { type: 'openapi', document: SHOP_DOCUMENT, url: '${SHOP_URL}/v1', ...more },
   }).shop as Extract<Manifest, { type: 'openapi' }>;
   const placeholders = createPlaceholders('shop', { SHOP_URL: shop.url, ...variables });
-  return createOpenApiSource({ manifest, placeholders, responseBytesMax: 10_000 });
+  const outbound = createOutbound(createGrants(parseGrants('127.0.0.1')));
+  return createOpenApiSource({ manifest, placeholders, outbound, responseBytesMax: 10_000 });
 }
 const call = (name: string, args: Record<string, unknown>, options: { key?: string; timeoutMs?: number } = {}) =>
   source().call(name, args, { signal: signal(), timeoutMs: options.timeoutMs ?? 2_000, idempotencyKey: options.key });

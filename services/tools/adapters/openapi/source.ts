@@ -3,9 +3,9 @@
  * and what `${NAME}` stands for appears in requests alone.
  */
 import { type ToolSource as Manifest, TuttiError } from '@tutti/contracts';
-import { Agent, fetch, type Response } from 'undici';
 import type { Placeholders } from '../../core/placeholders.ts';
 import { ToolCallError, type ToolCallOptions, type ToolResult, type ToolSource } from '../../ports/tool-source.ts';
+import { type Outbound, OutboundRefused, readText } from '../outbound/outbound.ts';
 import { type Operations, readOperations } from './operations.ts';
 import { type Data, isData } from './references.ts';
 import { buildRequest, type HttpRequest, UnsendableArgument } from './request.ts';
@@ -16,20 +16,19 @@ const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CON
 /** Ports of other protocols (Fetch Standard, "bad port"), refused before connecting. */
 const BLOCKED_PORT = 'bad port';
 
-/**
- * A kept connection may be closed by the server at the very moment that a call goes out on it, and then nobody knows
- * whether the call arrived. A repeat mends that for pure calls; the others get a connection of their own.
- */
-const kept = new Agent();
-const fresh = new Agent({ pipelining: 0 });
-
 export interface OpenApiOptions {
   manifest: Extract<Manifest, { type: 'openapi' }>;
   placeholders: Placeholders;
+  outbound: Outbound;
   responseBytesMax: number;
 }
 
-export function createOpenApiSource({ manifest, placeholders, responseBytesMax }: OpenApiOptions): ToolSource {
+export function createOpenApiSource({
+  manifest,
+  placeholders,
+  outbound,
+  responseBytesMax,
+}: OpenApiOptions): ToolSource {
   let read: Operations | undefined;
   const operations = (): Operations => {
     const own = [manifest.idempotencyHeader, ...Object.keys(manifest.headers)].map((name) => name.toLowerCase());
@@ -81,15 +80,16 @@ export function createOpenApiSource({ manifest, placeholders, responseBytesMax }
     const timeout = AbortSignal.timeout(options.timeoutMs);
     const signal = AbortSignal.any([options.signal, timeout]);
     try {
-      const response = await fetch(request.url, {
+      const response = await outbound.fetch(request.url, {
         method: request.method,
         headers: [...headers],
         signal,
-        redirect: 'manual',
-        dispatcher: options.idempotencyKey === undefined ? kept : fresh,
+        // A kept connection may be closed by the server at the very moment that a call goes out on it, and then nobody
+        // knows whether the call arrived. A repeat mends that for pure calls; the others get a connection of their own.
+        fresh: options.idempotencyKey !== undefined,
         ...(request.body === undefined ? {} : { body: request.body }),
       });
-      const { text, cut } = await readBody(response, responseBytesMax);
+      const { text, cut } = await readText(response, responseBytesMax);
       return {
         status: response.status,
         type: response.headers.get('content-type') ?? '',
@@ -111,7 +111,7 @@ export function createOpenApiSource({ manifest, placeholders, responseBytesMax }
       return { tools: [...found.values()].map((operation) => operation.tool), problems };
     },
     call,
-    async close() {},
+    close: () => outbound.close(),
   };
 }
 
@@ -126,25 +126,13 @@ function serverOf(document: Data): string {
   });
 }
 
-async function readBody(response: Response, bytesMax: number): Promise<{ text: string; cut: boolean }> {
-  if (!response.body) return { text: '', cut: false };
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    chunks.push(chunk);
-    size += chunk.byteLength;
-    // Leaving the loop cancels the body.
-    if (size > bytesMax) break;
-  }
-  const bytes = Buffer.concat(chunks);
-  return { text: bytes.subarray(0, bytesMax).toString('utf8'), cut: size > bytesMax };
-}
-
 function failureOf(error: unknown, timedOutAfterMs: number | undefined): ToolCallError {
   if (timedOutAfterMs !== undefined)
     return new ToolCallError('maybe', `the server did not answer within ${timedOutAfterMs} ms`, { code: 'timeout' });
+  if (error instanceof OutboundRefused) return new ToolCallError('no', error.message);
   const cause = (error as Error).cause as { code?: string; message?: string } | undefined;
   if (cause?.message === BLOCKED_PORT) return new ToolCallError('no', 'fetch does not allow the port of the server');
+  if (cause instanceof OutboundRefused) return new ToolCallError('no', cause.message);
   const code = cause?.code ?? (error as Error).name;
   if (NOT_SENT.has(code)) return new ToolCallError('no', `the server cannot be reached (${code})`);
   return new ToolCallError('maybe', `the connection failed (${code})`);
