@@ -231,6 +231,14 @@ function operatorCommands(program: Command, exit: (code: number) => void): void 
       const { provisionCommand } = await import('./commands/provision.ts');
       exit(await provisionCommand(options));
     });
+  program
+    .command('bundle-values')
+    .description('the files of a bundle as values of the Helm chart')
+    .argument('<dir>', 'folder of a bundle')
+    .action(async (dir: string) => {
+      const { bundleValuesCommand } = await import('./commands/bundle-values.ts');
+      exit(bundleValuesCommand(dir));
+    });
 }
 
 function contentCommands(program: Command, exit: (code: number) => void): void {

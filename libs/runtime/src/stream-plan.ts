@@ -86,11 +86,13 @@ function storeRefusals(there: StreamConfig): string[] {
 /** A full stream that drops its oldest messages drops what nobody has read. One that refuses the newest loses nothing. */
 function sizeRefusals(there: StreamConfig): string[] {
   if (there.discard === DiscardPolicy.New) return [];
+  // The server lets streams with schedules only ever drop the oldest.
+  const otherwise = there.allow_msg_schedules ? '' : ', or discard to "new"';
   return (['max_bytes', 'max_msgs'] as const)
     .filter((limit) => there[limit] > 0)
     .map(
       (limit) =>
-        `with ${limit} ${there[limit]} and discard "old" it drops its oldest messages when it is full, read or not: set the limit to -1, or discard to "new"`,
+        `with ${limit} ${there[limit]} and discard "old" it drops its oldest messages when it is full, read or not: set the limit to -1${otherwise}`,
     );
 }
 
