@@ -235,7 +235,7 @@ describe.skipIf(!helm)('the chart', () => {
       policies(kind)
         .filter((policy) => selects(policy, labelsOf(kind, component)))
         .flatMap(({ spec }) => spec.egress ?? [])
-        .flatMap(({ ports }: { ports?: { port: number }[] }) => ports?.map(({ port }) => port) ?? ['world'])
+        .flatMap(({ ports }): (number | string)[] => ports?.map(({ port }) => port) ?? ['world'])
         .filter((port) => port !== 53)
         .toSorted();
 
