@@ -89,7 +89,7 @@ export async function crashTest(options: CrashOptions): Promise<CrashReport> {
     const log = (line: string) =>
       options.log(`${((Date.now() - startedAt) / 1_000).toFixed(1).padStart(6)} s  ${line}`);
     // Load and kills each have their own dice, so that one does not change what the other throws.
-    const load = startLoad({ url: fleet.url, atOnce: options.atOnce, chance: random(options.seed + 1) });
+    const load = startLoad({ urls: [fleet.url], atOnce: options.atOnce, chance: random(options.seed + 1) });
     await sleep(2_000);
     const done = await faults(fleet, outside, load.runs, { ...options, log }, random(options.seed + 2));
     log('no more kills; waiting for what is under way');

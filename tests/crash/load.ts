@@ -48,8 +48,10 @@ export function isCancelled(kind: Kind): boolean {
   return kind === 'cancel' || kind === 'cancel-plan';
 }
 
-export function startLoad(options: { url: string; atOnce: number; chance: () => number }): Load {
-  const { url, atOnce, chance } = options;
+/** `urls`: of gateways, taken in turn. `name`: so that two loads do not take each other's runs for their own. */
+export function startLoad(options: { urls: string[]; atOnce: number; chance: () => number; name?: string }): Load {
+  const { urls, atOnce, chance, name = '' } = options;
+  let turn = 0;
   const runs: Started[] = [];
   const refused: string[] = [];
   let next = 0;
@@ -63,7 +65,7 @@ export function startLoad(options: { url: string; atOnce: number; chance: () => 
     body?: object,
     headers: Record<string, string> = {},
   ): Promise<T> {
-    const response = await fetch(`${url}${path}`, {
+    const response = await fetch(`${urls[turn++ % urls.length]}${path}`, {
       method,
       headers: { 'content-type': 'application/json', ...headers },
       ...(body ? { body: JSON.stringify(body) } : {}),
@@ -89,7 +91,7 @@ export function startLoad(options: { url: string; atOnce: number; chance: () => 
     session: string | undefined,
     after: string | undefined,
   ): Promise<Started | undefined> {
-    const what = `w${next++}`;
+    const what = `w${name}${next++}`;
     const goalKind = { react: 'react', approve: 'approve', plan: 'plan', cancel: 'react', 'cancel-plan': 'plan' }[kind];
     const agent = goalKind === 'plan' ? 'plan' : 'react';
     const body = { agent, input: `${goalKind} ${what}`, ...(session ? { session } : {}) };

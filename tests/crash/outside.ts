@@ -22,13 +22,14 @@ export interface Outside {
   close(): void;
 }
 
-export async function startOutside(chance: () => number): Promise<Outside> {
+/** `host`: this machine's address for whoever asks, where that is not this machine alone. */
+export async function startOutside(chance: () => number, host = '127.0.0.1'): Promise<Outside> {
   const effects = new Map<string, number>();
   const saved = { repeatsByKey: 0, foundByProbe: 0, notFoundByProbe: 0 };
   let underWay = 0;
   const byKey = new Set<string>();
   const orders = new Map<string, { number: number; done: string }>();
-  const shop = await serve(async (request, body, response) => {
+  const shop = await serve(host, async (request, body, response) => {
     const url = new URL(request.url ?? '/', 'http://shop');
     const key = String(request.headers['idempotency-key'] ?? '');
     if (url.pathname === '/look') return json(response, { found: url.searchParams.get('what') });
@@ -54,7 +55,7 @@ export async function startOutside(chance: () => number): Promise<Outside> {
     underWay--;
     json(response, { done: what });
   });
-  const model = await serve(async (_request, body, response) => answer(JSON.parse(body), response));
+  const model = await serve(host, async (_request, body, response) => answer(JSON.parse(body), response));
   return {
     shopUrl: shop.url,
     modelUrl: `${model.url}/v1`,
@@ -72,6 +73,7 @@ export async function startOutside(chance: () => number): Promise<Outside> {
 }
 
 export async function serve(
+  host: string,
   handle: (request: IncomingMessage, body: string, response: ServerResponse) => Promise<void>,
 ) {
   const server = createServer((request, response) => {
@@ -83,10 +85,10 @@ export async function serve(
       handle(request, body, response).catch((error) => response.destroy(error as Error));
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(0, host, resolve));
   const { port } = server.address() as AddressInfo;
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${host}:${port}`,
     close() {
       server.closeAllConnections();
       server.close();

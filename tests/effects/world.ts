@@ -143,7 +143,7 @@ export interface World {
 }
 
 export async function startWorld(watch: Watch): Promise<World> {
-  const model = await serve(async (_request, text, response) => answer(JSON.parse(text), response));
+  const model = await serve('127.0.0.1', async (_request, text, response) => answer(JSON.parse(text), response));
   const links: HeldLink[] = [];
   const fleet = new Fleet({
     env: {

@@ -36,6 +36,7 @@ export function createProgram(exit: (code: number) => void): Command {
   deadLetterCommands(program, exit);
   policyCommands(program, exit);
   contentCommands(program, exit);
+  operatorCommands(program, exit);
   return program;
 }
 
@@ -239,6 +240,30 @@ function policyCommands(program: Command, exit: (code: number) => void): void {
     });
 }
 
+function operatorCommands(program: Command, exit: (code: number) => void): void {
+  program
+    .command('provision')
+    .description('make the streams, buckets and settings of a bus, or check them; refuses what would lose data')
+    .option('--check', 'change nothing; exit code 1 when something is missing or different')
+    .option('--wait <seconds>', 'for a bus that is not there yet', wholeNumber)
+    .addHelpText(
+      'after',
+      '\nVariables: NATS_URL, TUTTI_NATS_USER, TUTTI_NATS_PASSWORD, TUTTI_PARTITIONS, TUTTI_LOG_STREAMS, TUTTI_NATS_REPLICAS.',
+    )
+    .action(async (options: { check?: boolean; wait?: number }) => {
+      const { provisionCommand } = await import('./commands/provision.ts');
+      exit(await provisionCommand(options));
+    });
+  program
+    .command('bundle-values')
+    .description('the files of a bundle as values of the Helm chart')
+    .argument('<dir>', 'folder of a bundle')
+    .action(async (dir: string) => {
+      const { bundleValuesCommand } = await import('./commands/bundle-values.ts');
+      exit(bundleValuesCommand(dir));
+    });
+}
+
 function contentCommands(program: Command, exit: (code: number) => void): void {
   program
     .command('apply')
@@ -246,8 +271,9 @@ function contentCommands(program: Command, exit: (code: number) => void): void {
     .argument('<dir>', 'folder of a bundle')
     .option('--check', 'only look for mistakes; needs no running Tutti')
     .option('--prune', 'remove documents of its collections that the folder does not have')
+    .option('--wait <seconds>', 'for a Tutti that is not ready yet', wholeNumber)
     .addOption(url())
-    .action(async (dir: string, options: { url?: string; check?: boolean; prune?: boolean }) => {
+    .action(async (dir: string, options: { url?: string; check?: boolean; prune?: boolean; wait?: number }) => {
       const { applyCommand } = await import('./commands/apply.ts');
       exit(await applyCommand(dir, options));
     });

@@ -1,53 +1,153 @@
 /**
  * Makes the streams, buckets and settings that the catalogue names, and checks what is there. Idempotent, and safe to
- * run from several processes at once. Refuses what would lose data: another number of partitions above all.
+ * run from several processes at once. All is looked at before anything is changed, and what would lose data is refused:
+ * another number of partitions above all (settings.ts), and streams that keep less than Tutti needs (stream-plan.ts).
  */
-import {
-  DiscardPolicy,
-  JetStreamApiError,
-  jetstream,
-  RetentionPolicy,
-  StorageType,
-  type StreamConfig,
-} from '@nats-io/jetstream';
+import { JetStreamApiError, jetstream, type StreamConfig } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { Objm } from '@nats-io/obj';
-import { BLOBS, BUCKETS, CLAIMS, FORKS, logStreams, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
+import { BLOBS, BUCKETS, CLAIMS, FORKS, logStreams, STREAMS, TuttiError } from '@tutti/contracts';
 import type { NatsBusInternals } from './bus/nats-bus.ts';
 import type { Bus } from './bus/port.ts';
-import { chooseSettings, type WantedSettings } from './settings.ts';
+import { agreed, chooseSettings, readSettings, type Settings, type WantedSettings } from './settings.ts';
+import { configOf, planStore, planStream, type StreamPlan } from './stream-plan.ts';
 
 const NANOS_PER_MS = 1e6;
 const STREAM_NOT_FOUND = 10059;
 const NAME_IN_USE = 10058;
+const NOT_CLUSTERED = 10074;
+/** A cluster that is coming up: no peers, no leader or not all of JetStream yet. */
+const COMING_UP = [10005, 10006, 10008, 10009, 10023];
 const READY_TRIES = 50;
 const READY_WAIT_MS = 200;
 
 export interface ProvisionOptions extends WantedSettings {
   replicas: number;
+  /** How long a cluster that is coming up is waited for, beside the 10 s for JetStream itself. */
+  waitMs?: number;
+  /** Told what was done, a line each: `TUTTI_LOG: made`. */
+  tell?(line: string): void;
 }
 
-/** Returns the number of partitions. */
+/** One stream, or what a bucket or an object store is kept in. */
+interface Store {
+  stream: string;
+  plan(there: StreamConfig | undefined): StreamPlan;
+  make(): Promise<unknown>;
+}
+
+/** Returns the number of partitions. Throws `conflict` with all that is refused, and has changed nothing then. */
 export async function provision(bus: Bus, options: ProvisionOptions): Promise<number> {
   await jetstreamReady(bus);
+  const buckets = bucketStores(bus, options.replicas);
+  const wanted = await settingsThere(bus, options);
+  const streams = streamStores(bus, wanted, options.replicas);
+  const plans = await plansOf(bus, [...buckets, ...streams]);
+  refuse(plans);
+  for (const store of buckets) await carryOut(bus, store, plans.get(store)!, options);
+  // After the buckets, which it is kept in, and before the streams, which depend on it.
+  const chosen = await chooseSettings(bus, options);
+  // Another process may have chosen meanwhile.
+  const same = chosen.partitions === wanted.partitions && chosen.logStreams === wanted.logStreams;
+  const rest = same ? streams : streamStores(bus, chosen, options.replicas);
+  const planOf = same ? plans : await plansOf(bus, rest);
+  refuse(planOf);
+  for (const store of rest) await carryOut(bus, store, planOf.get(store)!, options);
+  return chosen.partitions;
+}
+
+/** What provisioning would do, a line each; nothing where all is as it should be. Throws what it would refuse. */
+export async function checkProvisioned(bus: Bus, options: ProvisionOptions): Promise<string[]> {
+  await jetstreamReady(bus);
+  const wanted = await settingsThere(bus, options);
+  const plans = await plansOf(bus, [
+    ...bucketStores(bus, options.replicas),
+    ...streamStores(bus, wanted, options.replicas),
+  ]);
+  refuse(plans);
+  return [...plans].flatMap(([{ stream }, plan]) => (plan.what === 'keep' ? [] : [`${stream}: ${said(plan)}`]));
+}
+
+async function settingsThere(bus: Bus, options: ProvisionOptions): Promise<Settings> {
+  const bucket = await configThere(bus, `KV_${BUCKETS.settings}`);
+  return agreed(bucket && (await readSettings(bus)), options);
+}
+
+function bucketStores(bus: Bus, replicas: number): Store[] {
   const { connection } = bus as unknown as NatsBusInternals;
-  const kvm = new Kvm(jetstream(connection));
-  for (const name of Object.values(BUCKETS)) {
-    await ensureStore(bus, `KV_${name}`, () => kvm.create(name, { replicas: options.replicas, history: 1 }));
-  }
-  await ensureStore(bus, `OBJ_${BLOBS}`, () =>
-    new Objm(jetstream(connection)).create(BLOBS, { replicas: options.replicas }),
-  );
-  for (const { name, maxAgeMs } of [CLAIMS, FORKS])
-    await ensureStore(bus, `OBJ_${name}`, () =>
-      new Objm(jetstream(connection)).create(name, { replicas: options.replicas, ttl: maxAgeMs * NANOS_PER_MS }),
-    );
-  // Before the streams: they depend on it.
-  const settings = await chooseSettings(bus, options);
+  const api = jetstream(connection);
+  const objects = [{ name: BLOBS, maxAgeMs: 0 }, CLAIMS, FORKS];
+  return [
+    ...Object.values(BUCKETS).map((name) => ({
+      stream: `KV_${name}`,
+      plan: (there: StreamConfig | undefined) => planStore(0, there, replicas),
+      make: () => new Kvm(api).create(name, { replicas, history: 1 }),
+    })),
+    ...objects.map(({ name, maxAgeMs }) => ({
+      stream: `OBJ_${name}`,
+      plan: (there: StreamConfig | undefined) => planStore(maxAgeMs, there, replicas),
+      make: () => new Objm(api).create(name, { replicas, ...(maxAgeMs ? { ttl: maxAgeMs * NANOS_PER_MS } : {}) }),
+    })),
+  ];
+}
+
+function streamStores(bus: Bus, settings: Settings, replicas: number): Store[] {
+  const { manager } = bus as unknown as NatsBusInternals;
   const { log: _one, ...others } = STREAMS;
-  const specs = [...Object.values(others), ...logStreams(settings.logStreams, settings.partitions)];
-  for (const spec of specs) await ensureStream(bus, spec, options.replicas);
-  return settings.partitions;
+  return [...Object.values(others), ...logStreams(settings.logStreams, settings.partitions)].map((spec) => ({
+    stream: spec.name,
+    plan: (there) => planStream(spec, there, replicas),
+    make: () => manager.streams.add(configOf(spec, replicas)),
+  }));
+}
+
+async function plansOf(bus: Bus, stores: Store[]): Promise<Map<Store, StreamPlan>> {
+  const plans = new Map<Store, StreamPlan>();
+  for (const store of stores) plans.set(store, store.plan(await configThere(bus, store.stream)));
+  return plans;
+}
+
+async function configThere(bus: Bus, stream: string): Promise<StreamConfig | undefined> {
+  const { manager } = bus as unknown as NatsBusInternals;
+  try {
+    return (await manager.streams.info(stream)).config;
+  } catch (error) {
+    if (error instanceof JetStreamApiError && error.code === STREAM_NOT_FOUND) return undefined;
+    throw error;
+  }
+}
+
+function refuse(plans: Map<Store, StreamPlan>): void {
+  const refused = [...plans].flatMap(([{ stream }, plan]) =>
+    plan.what === 'refuse' ? plan.why.map((why) => `  ${stream}: ${why}`) : [],
+  );
+  if (refused.length === 0) return;
+  throw new TuttiError(
+    'conflict',
+    `the bus has what Tutti cannot rely on, and nothing was changed:\n${refused.join('\n')}`,
+  );
+}
+
+async function carryOut(bus: Bus, store: Store, plan: StreamPlan, options: ProvisionOptions): Promise<void> {
+  const { manager } = bus as unknown as NatsBusInternals;
+  if (plan.what === 'make') await patiently(() => again(store.make), options);
+  if (plan.what === 'change') await patiently(() => manager.streams.update(store.stream, plan.change), options);
+  options.tell?.(`${store.stream}: ${said(plan)}`);
+}
+
+function said(plan: StreamPlan): string {
+  switch (plan.what) {
+    case 'make':
+      return 'made';
+    case 'keep':
+      return 'as it should be';
+    case 'change':
+      return plan.says.join(', ');
+    case 'refuse':
+      return plan.why.join('; ');
+    default:
+      throw new Error(`unknown plan ${plan satisfies never}`);
+  }
 }
 
 /** A server that has just come up answers before its JetStream does. */
@@ -69,6 +169,27 @@ async function jetstreamReady(bus: Bus): Promise<void> {
   }
 }
 
+/** So does a cluster before all of its nodes are there. */
+async function patiently(work: () => Promise<unknown>, { waitMs = 0, replicas }: ProvisionOptions): Promise<void> {
+  const until = performance.now() + waitMs;
+  for (;;) {
+    try {
+      await work();
+      return;
+    } catch (error) {
+      if (!(error instanceof JetStreamApiError)) throw error;
+      if (error.code === NOT_CLUSTERED)
+        throw new TuttiError(
+          'conflict',
+          `${replicas} copies of each stream were asked for, but this NATS server is no cluster. Set TUTTI_NATS_REPLICAS=1, or NATS_URL to a cluster.`,
+          { cause: error },
+        );
+      if (!COMING_UP.includes(error.code) || performance.now() > until) throw error;
+      await new Promise((resolve) => setTimeout(resolve, READY_WAIT_MS));
+    }
+  }
+}
+
 /** Two processes may make the same thing at the same moment: the second sees it on its next try. */
 async function again(make: () => Promise<unknown>): Promise<void> {
   try {
@@ -76,40 +197,5 @@ async function again(make: () => Promise<unknown>): Promise<void> {
   } catch (error) {
     if (!(error instanceof JetStreamApiError) || error.code !== NAME_IN_USE) throw error;
     await make();
-  }
-}
-
-async function ensureStore(bus: Bus, stream: string, make: () => Promise<unknown>): Promise<void> {
-  const { manager } = bus as unknown as NatsBusInternals;
-  try {
-    await manager.streams.info(stream);
-  } catch (error) {
-    if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NOT_FOUND) throw error;
-    await again(make);
-  }
-}
-
-async function ensureStream(bus: Bus, spec: StreamSpec, replicas: number): Promise<void> {
-  const { manager } = bus as unknown as NatsBusInternals;
-  const config: Partial<StreamConfig> & { name: string } = {
-    name: spec.name,
-    subjects: [...spec.subjects],
-    storage: StorageType.File,
-    retention: RetentionPolicy.Limits,
-    discard: DiscardPolicy.Old,
-    num_replicas: replicas,
-    max_msgs_per_subject: spec.lastPerSubject ? 1 : -1,
-    max_age: (spec.maxAgeMs ?? 0) * NANOS_PER_MS,
-    allow_direct: true,
-    ...(spec.duplicateWindowMs ? { duplicate_window: spec.duplicateWindowMs * NANOS_PER_MS } : {}),
-    ...(spec.schedules ? { allow_msg_schedules: true, allow_msg_ttl: true } : {}),
-  };
-  try {
-    const { config: there } = await manager.streams.info(spec.name);
-    // A process that was not told how many copies there are must not take some away.
-    await manager.streams.update(spec.name, { ...config, num_replicas: Math.max(there.num_replicas, replicas) });
-  } catch (error) {
-    if (!(error instanceof JetStreamApiError) || error.code !== STREAM_NOT_FOUND) throw error;
-    await again(() => manager.streams.add(config));
   }
 }

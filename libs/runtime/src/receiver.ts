@@ -31,6 +31,8 @@ const ENVELOPE_BYTES = 4_096;
 const BUSY_RETRY_MS = 250;
 /** How often deadlines are looked at: a timer for every request would cost more than most requests. */
 const DEADLINE_SWEEP_MS = 50;
+/** How long the server may take to say that it sends no more requests. */
+const LAST_REQUESTS_MS = 1_000;
 const text = new TextDecoder();
 /** `run`: only what this run asked for; everybody's where it is left out. */
 const CancelMessage = z.object({ v: z.literal(1), callIds: z.array(z.string()), run: z.string().optional() });
@@ -213,6 +215,9 @@ export function createReceiver(options: {
       return active.size;
     },
     async drain(timeoutMs) {
+      // What is on its way to us is still taken: whoever asked would only ask again after a silence.
+      const last = subscriptions.flatMap((subscription) => subscription.drain?.() ?? []);
+      if (last.length > 0) await withinMs(clock, Promise.all(last), LAST_REQUESTS_MS);
       for (const subscription of subscriptions) subscription.stop();
       if (active.size > 0) {
         const ended = new Promise<void>((resolve) => {

@@ -8,9 +8,10 @@ import { BUCKETS, TuttiError } from '@tutti/contracts';
 import { z } from 'zod';
 import { createBundleStore } from './bundles.ts';
 import { connectNatsBus } from './bus/nats-bus.ts';
+import type { Bus } from './bus/port.ts';
 import { createCaller } from './caller.ts';
 import { systemClock } from './clock.ts';
-import { type Health, serveHealth } from './health.ts';
+import { serveHealth } from './health.ts';
 import { createLogger, type Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import type { MetricsExport } from './metrics-sdk.ts';
@@ -19,6 +20,10 @@ import { createReceiver } from './receiver.ts';
 import type { ServiceDefinition } from './service-types.ts';
 import { checkSettings } from './settings.ts';
 import { createTelemetry, startTelemetry, stopTelemetry } from './telemetry.ts';
+
+const BUS_RETRY_MS = 500;
+/** How long the last spans may take to leave when a process ends. */
+const LAST_SPANS_MS = 5_000;
 
 /** Environment that every service understands. */
 export const RuntimeConfig = z.object({
@@ -43,6 +48,12 @@ export const RuntimeConfig = z.object({
     .enum(['true', 'false'])
     .default('true')
     .describe('Whether a service makes the streams it needs. `false` where a job of its own does.'),
+  TUTTI_BUS_WAIT_MS: z.coerce
+    .number()
+    .int()
+    .nonnegative()
+    .default(0)
+    .describe('How long a start waits for a bus that is not there or not provisioned yet; 0: it fails at once.'),
   TUTTI_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Log level.'),
   TUTTI_TRACE_CONTENT: z
     .enum(['true', 'false'])
@@ -112,20 +123,22 @@ export async function startService(definition: ServiceDefinition, options: Start
     instance,
   });
   await startTelemetry(environment);
-  const bus = await connectNatsBus({
-    url: runtime.NATS_URL,
-    name: instance,
-    log,
-    ...(runtime.TUTTI_NATS_USER
-      ? { credentials: { user: runtime.TUTTI_NATS_USER, password: runtime.TUTTI_NATS_PASSWORD ?? '' } }
-      : {}),
-  });
+  const metrics = createMetrics();
+  let isReady = () => false;
+  // From the very beginning: who waits for its bus or its store is alive, and not ready.
+  const { TUTTI_HEALTH_PORT: port, TUTTI_HEALTH_HOST: host } = runtime;
+  const health = port === undefined ? undefined : await serveHealth({ host, port, ready: () => isReady(), metrics });
+  let bus: Bus | undefined;
   try {
-    const settings = { partitions: runtime.TUTTI_PARTITIONS, logStreams: runtime.TUTTI_LOG_STREAMS };
-    if (runtime.TUTTI_PROVISION === 'true')
-      await provision(bus, { ...settings, replicas: runtime.TUTTI_NATS_REPLICAS });
-    else await checkSettings(bus, settings);
-    const metrics = createMetrics();
+    bus = await openBus(runtime, instance, log);
+    return await startOn(bus);
+  } catch (error) {
+    await bus?.close();
+    await health?.close();
+    throw error;
+  }
+
+  async function startOn(bus: Bus): Promise<StartedService> {
     const caller = createCaller(bus, log, systemClock, metrics);
     const telemetry = createTelemetry(definition.name);
     const bundles = createBundleStore(() => bus.bucket(BUCKETS.bundles));
@@ -156,9 +169,7 @@ export async function startService(definition: ServiceDefinition, options: Start
     let draining: Promise<void> | undefined;
     let stopping: Promise<void> | undefined;
     const ready = () => !draining && bus.connected && (running.ready?.() ?? true);
-    const { TUTTI_HEALTH_PORT: port, TUTTI_HEALTH_HOST: host } = runtime;
-    let health: Health | undefined;
-    if (port !== undefined) health = await serveHealth({ host, port, ready, metrics });
+    isReady = ready;
     const exported = await startMetricsExport(definition.name, metrics, environment);
     const drain = (): Promise<void> => {
       draining ??= Promise.all([receiver.drain(runtime.TUTTI_DRAIN_TIMEOUT_MS), running.drain?.()]).then(() => {});
@@ -183,6 +194,24 @@ export async function startService(definition: ServiceDefinition, options: Start
         return stopping;
       },
     };
+  }
+}
+
+/** Connected, and provisioned: by this process, or by another one that is waited for. */
+async function openBus(runtime: RuntimeConfig, instance: string, log: Logger): Promise<Bus> {
+  const until = performance.now() + runtime.TUTTI_BUS_WAIT_MS;
+  const credentials = runtime.TUTTI_NATS_USER
+    ? { credentials: { user: runtime.TUTTI_NATS_USER, password: runtime.TUTTI_NATS_PASSWORD ?? '' } }
+    : {};
+  const bus = await whileUnavailable(until, log, () =>
+    connectNatsBus({ url: runtime.NATS_URL, name: instance, log, ...credentials }),
+  );
+  try {
+    const settings = { partitions: runtime.TUTTI_PARTITIONS, logStreams: runtime.TUTTI_LOG_STREAMS };
+    if (runtime.TUTTI_PROVISION === 'true')
+      await provision(bus, { ...settings, replicas: runtime.TUTTI_NATS_REPLICAS });
+    else await whileUnavailable(until, log, () => checkSettings(bus, settings, runtime.TUTTI_BUS_WAIT_MS > 0));
+    return bus;
   } catch (error) {
     await bus.close();
     throw error;
@@ -204,20 +233,35 @@ async function startMetricsExport(
   return exportMetrics(name, metrics, environment);
 }
 
+async function whileUnavailable<T>(until: number, log: Logger, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      const passes = error instanceof TuttiError && error.code === 'unavailable';
+      if (!passes || performance.now() + BUS_RETRY_MS > until) throw error;
+      log.warn({ error: error.message }, 'waiting for the bus');
+      await new Promise((resolve) => setTimeout(resolve, BUS_RETRY_MS));
+    }
+  }
+}
+
 /** For `main.ts`: one service, this process. Ends with exit code 0 after SIGTERM or SIGINT, 1 when it cannot start. */
 export async function runService(definition: ServiceDefinition): Promise<void> {
-  let service: StartedService;
+  let service: StartedService | undefined;
+  const stop = async () => {
+    await service?.stop();
+    await Promise.race([stopTelemetry(), new Promise((resolve) => setTimeout(resolve, LAST_SPANS_MS))]);
+    process.exit(0);
+  };
+  // Before the start, which may wait for long: the first process of a container has no default for signals. What it has
+  // taken by then is taken over as after a crash.
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
   try {
     service = await startService(definition);
   } catch (error) {
     process.stderr.write(`tutti: ${definition.name} cannot start: ${(error as Error).message}\n`);
     process.exit(1);
   }
-  const stop = async () => {
-    await service.stop();
-    await stopTelemetry();
-    process.exit(0);
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
 }

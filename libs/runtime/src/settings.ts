@@ -23,23 +23,41 @@ export interface Settings {
 export async function chooseSettings(bus: Bus, wanted: WantedSettings): Promise<Settings> {
   let there = await readSettings(bus);
   if (!there) {
-    const partitions = inRange('TUTTI_PARTITIONS', wanted.partitions, PARTITIONS_DEFAULT);
-    const logStreams = inRange('TUTTI_LOG_STREAMS', wanted.logStreams, LOG_STREAMS_DEFAULT, partitions);
+    const { partitions, logStreams } = settingsFor(wanted);
     // In this order: who finds partitions without log streams is on a bus from before there could be several.
     there = {
       logStreams: await choose(bus, 'log_streams', logStreams),
       partitions: await choose(bus, 'partitions', partitions),
     };
   }
+  return agreed(there, wanted);
+}
+
+/** What `chooseSettings` comes to where this is there: nothing is chosen. Throws what it would refuse. */
+export function agreed(there: Settings | undefined, wanted: WantedSettings): Settings {
+  if (!there) return settingsFor(wanted);
   refuseOthers(there, wanted);
   return there;
 }
 
-/** For a process that does not provision: what it was told must be what is there. */
-export async function checkSettings(bus: Bus, wanted: WantedSettings): Promise<void> {
-  if (wanted.partitions === undefined && wanted.logStreams === undefined) return;
-  const there = await readSettings(bus);
+function settingsFor(wanted: WantedSettings): Settings {
+  const partitions = inRange('TUTTI_PARTITIONS', wanted.partitions, PARTITIONS_DEFAULT);
+  const logStreams = inRange('TUTTI_LOG_STREAMS', wanted.logStreams, LOG_STREAMS_DEFAULT, partitions);
+  return { partitions, logStreams };
+}
+
+/**
+ * For a process that does not provision: what it was told must be what is there. `required`: that something is there;
+ * `unavailable` where nothing is.
+ */
+export async function checkSettings(bus: Bus, wanted: WantedSettings, required = false): Promise<void> {
+  if (!required && wanted.partitions === undefined && wanted.logStreams === undefined) return;
+  const there = await readSettings(bus).catch((error) => {
+    if (!required) throw error;
+    throw new TuttiError('unavailable', 'the bus is not provisioned yet', { cause: error });
+  });
   if (there) refuseOthers(there, wanted);
+  else if (required) throw new TuttiError('unavailable', 'the bus is not provisioned yet');
 }
 
 /** Undefined when nothing was provisioned yet. */

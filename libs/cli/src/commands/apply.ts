@@ -9,11 +9,15 @@ import { EXIT } from '../report.ts';
 import { dim, plural, yellow } from '../style.ts';
 
 const HASH_CHARS_SHOWN = 12;
+const READY_TIMEOUT_MS = 2_000;
+const READY_RETRY_MS = 500;
 
 export interface ApplyOptions {
   url?: string;
   check?: boolean;
   prune?: boolean;
+  /** Seconds. */
+  wait?: number;
 }
 
 export async function applyCommand(dir: string, options: ApplyOptions): Promise<number> {
@@ -30,6 +34,7 @@ export async function applyCommand(dir: string, options: ApplyOptions): Promise<
     return EXIT.ok;
   }
   const api = createApi(options.url);
+  if (options.wait) await becomesReady(api, options.wait * 1_000);
   const { hash } = await api.send<{ hash: string }>('POST', '/v1/bundles', loaded.bundle);
   console.log(`bundle ${loaded.bundle.name} is applied (${hash.slice(0, HASH_CHARS_SHOWN)}): ${parts.join(', ')}`);
   await applyDocuments(api, loaded, options.prune ?? false);
@@ -38,6 +43,19 @@ export async function applyCommand(dir: string, options: ApplyOptions): Promise<
       dim(`its helper servers (${loaded.servers.map(({ name }) => name).join(', ')}) are started by "tutti up" alone`),
     );
   return EXIT.ok;
+}
+
+/** Returns in any case: what is wrong the first request says better. */
+async function becomesReady(api: Api, waitMs: number): Promise<void> {
+  const until = performance.now() + waitMs;
+  while (performance.now() < until) {
+    const response = await fetch(`${api.url}/readyz`, { signal: AbortSignal.timeout(READY_TIMEOUT_MS) }).catch(
+      () => {},
+    );
+    await response?.body?.cancel();
+    if (response?.ok) return;
+    await new Promise((resolve) => setTimeout(resolve, READY_RETRY_MS));
+  }
 }
 
 async function applyDocuments(api: Api, loaded: LoadedBundle, prune: boolean): Promise<void> {

@@ -157,6 +157,9 @@ class NatsBus implements Bus {
       stop: () => {
         if (!subscription.isClosed()) subscription.unsubscribe();
       },
+      drain: async () => {
+        if (!subscription.isClosed()) await subscription.drain().catch(() => {});
+      },
     };
   }
 

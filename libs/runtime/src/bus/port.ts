@@ -33,6 +33,12 @@ export interface AppendOptions {
   timeoutMs?: number;
 }
 
+export interface Subscribed {
+  stop(): void;
+  /** Takes what was on its way when the server heard of it, and nothing more. Where it is left out: `stop` is all there is. */
+  drain?(): Promise<void>;
+}
+
 export interface Follower {
   /** Resolves when all that was stored at the time of the call has been delivered. */
   caughtUp: Promise<void>;
@@ -82,7 +88,7 @@ export interface Bus {
    * with it. Where an adapter has no such thing, `setImmediate` does.
    */
   beforeSending?(action: () => void): void;
-  subscribe(subject: string, handler: (message: BusMessage) => void, options?: { queue?: string }): { stop(): void };
+  subscribe(subject: string, handler: (message: BusMessage) => void, options?: { queue?: string }): Subscribed;
   /** Resolves when the server has taken in all that was sent before: subscriptions above all. */
   flush(): Promise<void>;
   /** One request, one reply. Throws TuttiError `unavailable` (nobody there) or `timeout`. */

@@ -1,0 +1,75 @@
+/**
+ * A Kubernetes to prove things on: the one of `--kubeconfig`, or else a whole one-node cluster of our own, built from
+ * source once (deploy/testing/k8s), started for the proof and ended with it. Root only.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cacheDir, repositoryRoot } from '@tutti/testkit';
+import { has, run } from './commands.ts';
+import type { Engine } from './engine.ts';
+
+const SCRIPTS = join(repositoryRoot, 'deploy/testing/k8s');
+const NEEDED = ['containerd', 'runc', 'ctr', 'iptables', 'conntrack', 'gcc'];
+const BUILD_MS = 7_200_000;
+/** The node's address on this machine, which its pods reach the machine by. */
+export const NODE_ADDRESS = '198.18.0.1';
+
+export interface Kubernetes {
+  kubectl(...args: string[]): Promise<string>;
+  apply(manifest: string): Promise<void>;
+  helm(...args: string[]): Promise<string>;
+  /** From the engine into the node. */
+  load(engine: Engine, images: string[]): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export async function startKubernetes(log: (line: string) => void): Promise<Kubernetes> {
+  for (const command of NEEDED)
+    if (!(await has(command)))
+      throw new Error(
+        `there is no ${command}: apt-get install containerd runc containernetworking-plugins iptables conntrack ethtool socat gcc`,
+      );
+  const bin = join(cacheDir, 'kube');
+  log('Kubernetes: built from source where it is not there yet');
+  await run(join(SCRIPTS, 'get-kube.sh'), [bin], { timeoutMs: BUILD_MS });
+  const helm = await findHelm(log);
+  const state = join(cacheDir, 'kube-state');
+  rmSync(state, { recursive: true, force: true });
+  mkdirSync(state, { recursive: true });
+  log(await run(join(SCRIPTS, 'cluster-up.sh'), [bin, state]).then((text) => text.split('\n')[0] ?? ''));
+  const env = { ...process.env, KUBECONFIG: join(state, 'kubeconfig') };
+  const kubectl = (...args: string[]) => run(join(bin, 'kubectl'), args, { env });
+  return {
+    kubectl,
+    async apply(manifest) {
+      await run(join(bin, 'kubectl'), ['apply', '-f', '-'], { env, input: manifest });
+    },
+    helm: (...args) => run(helm, args, { env }),
+    async load(engine, images) {
+      const file = join(state, 'images.tar');
+      await engine.docker('save', '-o', file, ...images);
+      await run('ctr', ['-a', join(state, 'containerd.sock'), '-n', 'k8s.io', 'images', 'import', file]);
+      rmSync(file);
+    },
+    async stop() {
+      await run(join(SCRIPTS, 'cluster-down.sh'), [state]).catch((error: Error) => log(error.message));
+      // Mounts take a moment to go.
+      await sleep(1_000);
+      rmSync(state, { recursive: true, force: true });
+    },
+  };
+}
+
+async function findHelm(log: (line: string) => void): Promise<string> {
+  if (await has('helm')) return 'helm';
+  const folder = join(cacheDir, 'bin');
+  log('helm: built from source where it is not there yet');
+  const env = { ...process.env, GOBIN: folder, CGO_ENABLED: '0' };
+  await run('sh', ['-c', `[ -x ${folder}/helm ] || go install helm.sh/helm/v3/cmd/helm@latest`], {
+    env,
+    timeoutMs: BUILD_MS,
+    cwd: '/tmp',
+  });
+  return join(folder, 'helm');
+}
