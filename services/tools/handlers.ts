@@ -1,8 +1,14 @@
 /** The verbs of the tools service: `describe` and `execute`. */
-import { type AgentManifest, contentHash, ENGINE_TOOL_NAMES, type ToolDefinition, TuttiError } from '@tutti/contracts';
+import {
+  type AgentManifest,
+  contentHash,
+  ENGINE_TOOL_NAMES,
+  fitsAny,
+  type ToolDefinition,
+  TuttiError,
+} from '@tutti/contracts';
 import type { BundleStore, Handlers } from '@tutti/runtime';
 import type { Broker } from './broker/execute.ts';
-import { fitsAny } from './core/text.ts';
 import { sourceHandlers } from './source-handlers.ts';
 import type { Tool, ToolsNow } from './toolbox/toolbox.ts';
 import type { Toolboxes } from './toolbox/toolboxes.ts';

@@ -1,8 +1,7 @@
 /** From a request to a call that may be dispatched: the agent's tools, valid arguments, and what policy says. */
-import { type Bundle, TuttiError } from '@tutti/contracts';
+import { type Bundle, fitsAny, TuttiError } from '@tutti/contracts';
 import type { PolicyDecision } from '@tutti/policy';
 import { hashOfCall } from '../core/situation.ts';
-import { fitsAny } from '../core/text.ts';
 import type { Tool } from '../toolbox/toolbox.ts';
 import type { BrokerDeps, Call, ExecuteRequest, Result } from './types.ts';
 

@@ -6,6 +6,8 @@ import { isDeepStrictEqual } from 'node:util';
 import {
   type Bundle,
   type EffectKind,
+  fitsAny,
+  isTaken,
   type JsonSchema,
   type ToolFace,
   type ToolOverride,
@@ -13,7 +15,7 @@ import {
   toErrorInfo,
   type WithheldTool,
 } from '@tutti/contracts';
-import { fitsAny, toolName } from '../core/text.ts';
+import { toolName } from '../core/text.ts';
 import type { SourceListing, SourceTool, ToolCallOptions, ToolResult, ToolSource } from '../ports/tool-source.ts';
 
 /** After a failed listing the source is left alone for this long. */
@@ -126,7 +128,8 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
     const byOwnName = new Map<string, Tool>();
     for (const offered of listing.tools) {
       const name = toolName(manifest.prefix, offered.name);
-      if (!name) problems.push(`"${offered.name}" is left out: its name is longer than a tool's may be`);
+      if (!name)
+        problems.push(`"${offered.name}" is left out: there is nothing in its name that a tool's name may hold`);
       else byOwnName.set(offered.name, toolOf(name, entry.name, offered, manifest.tools[offered.name], source));
     }
     for (const [ownName, tool] of byOwnName) {
@@ -341,10 +344,6 @@ function unknownNames(manifest: Bundle['tools'][string], listing: SourceListing)
   return [...Object.keys(manifest.tools), ...(manifest.allow ?? []), ...(manifest.deny ?? [])]
     .filter((name, index, list) => !has(name) && list.indexOf(name) === index)
     .map((name) => `the bundle speaks of "${name}", which the source does not have`);
-}
-
-function isTaken({ allow, deny }: Bundle['tools'][string], ownName: string): boolean {
-  return (allow === undefined || fitsAny(ownName, allow)) && !(deny !== undefined && fitsAny(ownName, deny));
 }
 
 function asTuttiError(error: unknown): TuttiError {

@@ -65,13 +65,13 @@ export function writeOut(document: Data, schema: unknown): Data {
       out[key] = ['enum', 'const', 'default', 'example', 'examples'].includes(key)
         ? value
         : visit(value, stack, depth + 1);
-    return isOld ? modernise(out) : out;
+    return modernise(out);
   }
   const written = visit(schema, [], 0);
   return isData(written) ? written : {};
 }
 
-/** OpenAPI 3.0's `nullable`, boolean exclusive limits and `example`, as JSON Schema has them. */
+/** OpenAPI 3.0's `nullable`, boolean exclusive limits and `example`, as JSON Schema has them. Some 3.1 documents use them too. */
 function modernise(schema: Data): Data {
   const { nullable, example, ...out } = schema;
   if (example !== undefined && isSchemaLike(out)) out.examples ??= [example];
@@ -86,10 +86,13 @@ function modernise(schema: Data): Data {
     } else delete out[flag];
   }
   if (nullable !== true) return out;
+  if (out.type === undefined && COMBINED.some((key) => key in out)) return { anyOf: [out, { type: 'null' }] };
   if (typeof out.type === 'string') out.type = [out.type, 'null'];
   if (Array.isArray(out.enum) && !out.enum.includes(null)) out.enum = [...out.enum, null];
   return out;
 }
+
+const COMBINED = ['oneOf', 'anyOf', 'allOf', 'not', 'const'];
 
 function isSchemaLike(out: Data): boolean {
   return typeof out.type === 'string' || Array.isArray(out.enum);
