@@ -16,8 +16,6 @@ const KEPT_OF_OPERATION = [
   'servers',
   'security',
 ];
-/** Data that may hold a key `$ref` without meaning it. */
-const DATA_KEYS = ['example', 'examples', 'enum', 'const', 'default'];
 
 type Data = Record<string, unknown>;
 const isData = (value: unknown): value is Data => value !== null && typeof value === 'object' && !Array.isArray(value);
@@ -70,11 +68,12 @@ function copyReferences(document: Data, part: Data): void {
   }
 }
 
+/** Also in what is data, not schema: `default` is a word of schemas and a response. What is not meant is copied in vain. */
 function* referencesIn(value: unknown): Generator<string> {
   if (Array.isArray(value)) for (const item of value) yield* referencesIn(item);
   if (!isData(value)) return;
   if (typeof value.$ref === 'string') yield value.$ref;
-  for (const [key, child] of Object.entries(value)) if (!DATA_KEYS.includes(key)) yield* referencesIn(child);
+  for (const child of Object.values(value)) yield* referencesIn(child);
 }
 
 function keysOf(reference: string): string[] {

@@ -2,7 +2,7 @@
 import type { JsonSchema } from '@tutti/contracts';
 
 const NEXT =
-  /^(page|cursor|offset|skip|after|before|starting_after|ending_before|start(_at|_index)?|since_id|(next_?|page_?|continuation_?)(token|cursor|key)|continue)$/i;
+  /^(page|page_?number|cursor|offset|skip|after|before|starting_after|ending_before|start(_at|_index)?|since_id|(next_?|page_?|continuation_?)(token|cursor|key)|continue)$/i;
 const SIZE = /^(limit|per_?page|page_?size|max_?results|count|first|top|take|size)$/i;
 
 /** A sentence for the description; undefined: nothing speaks of pages. */
