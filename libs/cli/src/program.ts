@@ -35,6 +35,7 @@ export function createProgram(exit: (code: number) => void): Command {
   scheduleCommands(program, exit);
   deadLetterCommands(program, exit);
   contentCommands(program, exit);
+  toolCommands(program, exit);
   return program;
 }
 
@@ -213,6 +214,47 @@ function approvalCommands(program: Command, exit: (code: number) => void): void 
     .action(async (id: string, options: { url?: string; deny?: boolean; reason?: string }) => {
       const { approveCommand } = await import('./commands/approvals.ts');
       exit(await approveCommand(id, options));
+    });
+}
+
+function toolCommands(program: Command, exit: (code: number) => void): void {
+  const load = () => import('./commands/tools.ts');
+  const tools = program.command('tools').description('tool sources: what they offer, and what is withheld');
+  tools
+    .command('ls', { isDefault: true })
+    .description('every tool of the current bundle')
+    .addOption(url())
+    .action(async (options) => exit(await (await load()).listTools(options)));
+  tools
+    .command('review')
+    .description('what MCP servers describe otherwise than it was approved; exit code 1 when there is something')
+    .addOption(url())
+    .action(async (options) => exit(await (await load()).reviewTools(options)));
+  tools
+    .command('approve')
+    .description('show what is withheld of a source, and approve it as it is shown')
+    .argument('<source>', 'name of a tool source')
+    .argument('[tools...]', 'only these')
+    .addOption(url())
+    .action(async (source: string, names: string[], options) =>
+      exit(await (await load()).approveTools(source, names, options)),
+    );
+  tools
+    .command('pins')
+    .description('what a source offers now, as a file for its `pins`')
+    .argument('<source>', 'name of a tool source')
+    .addOption(url())
+    .action(async (source: string, options) => exit(await (await load()).printPins(source, options)));
+  tools
+    .command('login')
+    .description('log in to an MCP server in a browser, for a refresh token')
+    .argument('<server>', 'URL of the MCP server')
+    .option('--client-id <id>', 'a client that is registered there')
+    .option('--client-secret <secret>', 'its secret')
+    .option('--port <n>', 'of the page that the browser comes back to', wholeNumber)
+    .action(async (server: string, options) => {
+      const { loginCommand } = await import('./commands/login.ts');
+      exit(await loginCommand(server, options));
     });
 }
 

@@ -1,4 +1,5 @@
 /** The API as data: the list of endpoints, and OpenAPI 3.1 made from the same zod schemas that check requests. */
+
 import { Bundle } from '@tutti/contracts';
 import { z } from 'zod';
 import { ChatCompletionRequest } from '../core/chat-request.ts';
@@ -10,6 +11,7 @@ import { ForkRun, Preflight, ReadState } from './routes-journal.ts';
 import { CancelRun, CreateRun, ListRuns, ReadJournal } from './routes-runs.ts';
 import { PutSchedule } from './routes-schedules.ts';
 import { ReadSession } from './routes-sessions.ts';
+import { ApproveTools, ListTools } from './routes-tools.ts';
 
 interface Endpoint {
   method: string;
@@ -63,6 +65,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: '/v1/sessions/{id}', summary: 'A conversation’s turns.', query: ReadSession },
   { method: 'GET', path: '/v1/agents', summary: 'Agents of the current bundle.' },
   { method: 'GET', path: '/v1/agents/{name}', summary: 'One agent.' },
+  { method: 'GET', path: '/v1/tools', summary: 'Tool sources, and what is withheld.', query: ListTools },
+  { method: 'POST', path: '/v1/tools/approve', summary: 'Approve tools as they were shown.', body: ApproveTools },
   { method: 'POST', path: '/v1/bundles', summary: 'Apply a bundle.', body: Bundle },
   { method: 'GET', path: '/v1/bundles/current', summary: 'The current bundle.' },
   { method: 'GET', path: '/v1/collections/{collection}/documents', summary: 'A collection’s documents.' },
