@@ -8,6 +8,24 @@ import { cutResult, toolName } from './text.ts';
 
 describe('placeholders', () => {
   const fresh = () => createPlaceholders('s', { TOKEN: 'a-long-secret', URL: 'http://127.0.0.1:1', PIN: '12' });
+  it('that the operator holds an address in grant that origin, and nothing that a bundle adds to it', () => {
+    const placeholders = fresh();
+    expect(placeholders.operatorOrigin('${URL}/v1/${TOKEN}')).toBe('http://127.0.0.1:1');
+    for (const template of [
+      'http://127.0.0.1:1/',
+      '${URL}2/',
+      '${URL}@evil.example/',
+      '${TOKEN}/',
+      '${NONE}/',
+      '/${URL}',
+    ])
+      expect(placeholders.operatorOrigin(template), template).toBeUndefined();
+  });
+  it('hide what is learnt later, too', () => {
+    const placeholders = fresh();
+    placeholders.hide('token-of-the-day', 'access token');
+    expect(placeholders.redact('it is token-of-the-day')).toBe('it is [access token]');
+  });
   it('are filled, and taken out of every text', () => {
     const placeholders = fresh();
     expect(placeholders.fill('Bearer ${TOKEN}!')).toBe('Bearer a-long-secret!');
