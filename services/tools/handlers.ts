@@ -84,8 +84,23 @@ function remembering(make: typeof describe): typeof describe {
   };
 }
 
-function definitionOf({ name, description, parameters, returns, effect, undo, trust, sums }: Tool): ToolDefinition {
+function definitionOf({
+  name,
+  description,
+  parameters,
+  returns,
+  effect,
+  undo,
+  undoWith,
+  trust,
+  sums,
+}: Tool): ToolDefinition {
   const label = trust.label === RESULT_LABEL ? {} : { label: trust.label };
-  const more = { ...(undo ? { undo } : {}), ...label, ...(sums ? { sums } : {}) };
+  const more = {
+    ...(undo ? { undo } : {}),
+    ...(undo && undoWith ? { undoWith } : {}),
+    ...label,
+    ...(sums ? { sums } : {}),
+  };
   return { name, description, parameters, ...(returns ? { returns } : {}), effect, ...more };
 }

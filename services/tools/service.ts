@@ -2,10 +2,11 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPolicyEngines } from '@tutti/policy';
-import { defineService, type Telemetry } from '@tutti/runtime';
+import { defineService, openSwitches, type Telemetry } from '@tutti/runtime';
 import { createArgumentChecker } from './adapters/arguments.ts';
 import { createBusLedger } from './adapters/bus-ledger.ts';
 import { createBusPeers } from './adapters/bus-peers.ts';
+import { createBusResults } from './adapters/bus-results.ts';
 import { createAdmission } from './broker/admission.ts';
 import { createBroker } from './broker/execute.ts';
 import type { BrokerDeps, Clock } from './broker/types.ts';
@@ -26,6 +27,7 @@ export const toolsService = defineService({
   async start({ config, bus, bundles, instance, log, telemetry }) {
     const stopping = new AbortController();
     const working = createWorking();
+    const switches = await openSwitches(bus, log);
     const policies = createPolicyEngines();
     const toolboxes = createToolboxes(config.limits, config.variables);
     const peers = createBusPeers({
@@ -41,7 +43,9 @@ export const toolsService = defineService({
       ledger: createBusLedger(bus),
       peers,
       working,
-      admission: createAdmission(config.limits),
+      admission: createAdmission(config.limits, systemClock.monotonicMs),
+      switches,
+      results: createBusResults(bus),
       checker: createArgumentChecker(),
       clock: systemClock,
       log,
@@ -54,9 +58,16 @@ export const toolsService = defineService({
     });
     return {
       handlers: createHandlers({ bundles, toolboxes, broker }),
+      bar({ tenant, run, callIds }) {
+        for (const callId of callIds)
+          broker
+            .bar({ tenant, run, callId })
+            .catch((error) => log.warn({ err: error, callId, run }, 'that a call was given up could not be recorded'));
+      },
       async stop() {
         stopping.abort();
         peers.stop();
+        switches.close();
         await toolboxes.close();
       },
     };

@@ -15,3 +15,4 @@ export * from './owner.ts';
 export * from './plan.ts';
 export * from './schedule.ts';
 export * from './steps.ts';
+export * from './switches.ts';

@@ -4,6 +4,7 @@
  */
 import {
   type Bundle,
+  contentHash,
   type EffectKind,
   type JsonSchema,
   type Label,
@@ -39,10 +40,16 @@ export interface Tool {
   /** What the bundle's policy schema adds. */
   attributes: PolicyAttributes | undefined;
   timeoutMs: number;
+  limits: { concurrentMax?: number | undefined; perMinuteMax?: number | undefined };
   /** Name, as models know it, of the tool that undoes this one. */
   undo: string | undefined;
+  undoWith: Record<string, string> | undefined;
   /** How to ask whether a call happened, and the tool to ask with. */
   probe: { with: Tool; how: NonNullable<ToolOverride['probe']> } | undefined;
+  /** What an approver is shown, and the tool that it is read with. */
+  shows: { with: Tool; how: NonNullable<ToolOverride['shows']> } | undefined;
+  /** Hash of `parameters`. */
+  schemaHash: string;
   call(args: Record<string, unknown>, options: ToolCallOptions): Promise<ToolResult>;
 }
 
@@ -119,7 +126,9 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       else byOwnName.set(offered.name, toolOf(name, entry, offered));
     }
     for (const [ownName, tool] of byOwnName) {
-      const undo = manifest.tools[ownName]?.undo;
+      const declared = manifest.tools[ownName]?.undo;
+      const undo = typeof declared === 'object' ? declared.tool : declared;
+      if (typeof declared === 'object') tool.undoWith = declared.arguments;
       tool.undo = undo && byOwnName.get(undo)?.name;
       if (undo && !tool.undo) problems.push(`"${undo}", which undoes "${ownName}", is no tool of this source`);
       const how = manifest.tools[ownName]?.probe;
@@ -128,6 +137,13 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       else if (how && probeWith!.effect !== 'pure')
         problems.push(`the probe "${how.tool}" of "${ownName}" is not pure`);
       else if (how && probeWith) tool.probe = { with: probeWith, how };
+      const show = manifest.tools[ownName]?.shows;
+      const showWith = show && byOwnName.get(show.tool);
+      if (show && showWith?.effect !== 'pure') {
+        problems.push(`"${show.tool}", which shows what "${ownName}" is about, is no pure tool of this source`);
+        // An approver who sees less than the bundle wants them to see must not be asked.
+        byOwnName.delete(ownName);
+      } else if (show && showWith) tool.shows = { with: showWith, how: show };
     }
     const allowed = [...byOwnName].filter(([ownName]) => manifest.allow?.includes(ownName) ?? true);
     return { listing, tools: allowed.map(([, tool]) => tool), problems };
@@ -150,8 +166,12 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       sums: override?.sums,
       attributes: override?.attributes,
       timeoutMs: override?.timeoutMs ?? options.callTimeoutMs,
+      limits: override?.limits ?? {},
       undo: undefined,
+      undoWith: undefined,
       probe: undefined,
+      shows: undefined,
+      schemaHash: contentHash(offered.parameters),
       async call(args, callOptions) {
         active += 1;
         try {
