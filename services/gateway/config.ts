@@ -11,7 +11,7 @@ export const GatewayConfig = z
     TUTTI_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
     TUTTI_PORT: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port; 0: any free one.'),
     TUTTI_API_KEYS: ApiKeys.optional().describe(
-      '`key:tenant[:principal]`, separated by commas. None: no key is asked.',
+      '`key:tenant[:principal]`, separated by commas; `principal[role+role]` for policies. None: no key is asked.',
     ),
     TUTTI_OPEN: z
       .enum(['true', 'false'])

@@ -1,7 +1,7 @@
 /** Puts the gateway together: what it reads from, what it writes to, the HTTP server, and how it stops. */
 import type { AddressInfo } from 'node:net';
 import { LIMITS, TuttiError } from '@tutti/contracts';
-import { defineService, type RunningService, type ServiceContext } from '@tutti/runtime';
+import { defineService, openSwitches, type RunningService, type ServiceContext } from '@tutti/runtime';
 import type { FastifyInstance } from 'fastify';
 import { createInboundWriter } from './adapters/bus-inbound.ts';
 import { watchLoad } from './adapters/bus-load.ts';
@@ -14,6 +14,7 @@ import { GatewayConfig } from './config.ts';
 import { createApp } from './http/app.ts';
 import { checkExposure } from './http/auth.ts';
 import type { ExtraReady } from './http/deps.ts';
+import { createGate } from './http/gate.ts';
 import { Watchers } from './http/watchers.ts';
 
 export interface GatewayOptions {
@@ -41,6 +42,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
   const memory = createMemory(caller, config.readTimeoutMs);
   const reader = createRunReader({ bus, owner, memory, partitions, log });
   const load = watchLoad({ bus, partitions, log, lagMax: config.lagMax, retryAfterMs: LIMITS.overloadedRetryMs });
+  const switches = await openSwitches(bus, log);
   const watchers = new Watchers(config.watchersMax);
   const app = createApp({
     config,
@@ -58,6 +60,8 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
     deadLetters: createDeadLetters(bus, partitions),
     followRun: createFollowRun({ bus, reader, log, limits: { ...config, queueBytesMax: config.sseBufferBytesMax } }),
     watchers,
+    switches,
+    gate: createGate(bundles),
     extraReady: options.extraReady,
   });
   try {
@@ -79,6 +83,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
     },
     async stop() {
       load.stop();
+      switches.close();
       partitions.stop();
     },
   };

@@ -1,5 +1,6 @@
 /** The memory service: conversations, and the projection of the log into runs that can be asked for. */
 import { logStreams, TuttiError } from '@tutti/contracts';
+import { createPolicyEngines } from '@tutti/policy';
 import { defineService, readSettings } from '@tutti/runtime';
 import { MemoryConfig } from './config.ts';
 import { createGroupCommit } from './group-commit.ts';
@@ -13,7 +14,7 @@ import { createProjector, type Projector } from './projector.ts';
 export const memoryService = defineService({
   name: 'memory',
   config: MemoryConfig,
-  async start({ config, bus, log, dataDir }) {
+  async start({ config, bus, bundles, log, dataDir }) {
     const store = await openStore(config, dataDir, log);
     const turns = createGroupCommit<TenantTurn>((items) => store.remember(items), {
       itemsMax: config.TUTTI_MEMORY_GROUP_MESSAGES_MAX,
@@ -53,7 +54,14 @@ export const memoryService = defineService({
       caughtUp = true;
     });
     return {
-      handlers: createHandlers({ store, turns, config, payloadBytesMax: () => bus.payloadBytesMax }),
+      handlers: createHandlers({
+        store,
+        turns,
+        config,
+        payloadBytesMax: () => bus.payloadBytesMax,
+        bundle: (hash) => bundles.get(hash),
+        policies: createPolicyEngines(),
+      }),
       ready: () => caughtUp && followed.every(({ projector }) => projector.healthy),
       // What waits in the buffer is in the log: the next start projects it.
       async drain() {

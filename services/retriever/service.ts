@@ -1,5 +1,6 @@
 /** The retriever: documents in, passages with citations out. */
 import { join } from 'node:path';
+import { createPolicyEngines } from '@tutti/policy';
 import { defineService } from '@tutti/runtime';
 import { ThreadedEngine } from './adapters/threaded-engine.ts';
 import { indexSettings, RetrieverConfig } from './config.ts';
@@ -11,7 +12,7 @@ export { RetrieverConfig } from './config.ts';
 export const retrieverService = defineService({
   name: 'retriever',
   config: RetrieverConfig,
-  async start({ config, bus, log, dataDir }) {
+  async start({ config, bus, bundles, log, dataDir }) {
     const engine = new ThreadedEngine({
       folder: join(dataDir, 'index'),
       settings: indexSettings(config),
@@ -36,6 +37,8 @@ export const retrieverService = defineService({
         ready: () => indexer.ready,
         report: (error) => indexer.report(error),
         collectionsMax: config.TUTTI_RETRIEVER_SEARCH_COLLECTIONS_MAX,
+        bundle: (hash) => bundles.get(hash),
+        policies: createPolicyEngines(),
       }),
       ready: () => indexer.ready,
       stop: () => indexer.stop(),

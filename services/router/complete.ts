@@ -14,6 +14,7 @@ import { type Ability, costOf, type ModelEntry } from './core/model.ts';
 import { reaskWith } from './core/reask.ts';
 import type { ModelHealth } from './health.ts';
 import type { LiveText } from './live-text.ts';
+import type { ModelGate } from './policy.ts';
 import type { ModelProvider } from './ports/provider.ts';
 
 export interface CompleterLimits extends RetryLimits {
@@ -32,11 +33,14 @@ export interface CompleterParts {
   health: ModelHealth;
   limits: CompleterLimits;
   fallback: boolean;
+  /** Takes out the candidates that policy denies. */
+  gate: ModelGate;
   telemetry: Telemetry;
   log: Logger;
 }
 
 export interface CallContext {
+  tenant: string;
   signal: AbortSignal;
   deadlineAt: number;
   traceparent: string | undefined;
@@ -58,7 +62,7 @@ export type Complete = (body: z.output<typeof CompleteBody>, call: CallContext) 
 /** The result's promise rejects with TuttiError: `not_found` (no such model), `model_failed`, `timeout`, `cancelled`. */
 export function createCompleter(parts: CompleterParts): Complete {
   return async (body, call) => {
-    const candidates = candidatesFor(parts, body);
+    const candidates = await parts.gate(body, call.tenant, candidatesFor(parts, body));
     const kept = candidates.filter((candidate) => candidate.kept);
     const progress: Progress = { attempts: [], usage: { inputTokens: 0, outputTokens: 0 }, costUsd: 0, failures: [] };
     for (const [index, { entry }] of kept.entries()) {

@@ -27,10 +27,12 @@ export function createHandlers(parts: HandlerParts): Handlers {
                 callId: item.callId,
               })
             : undefined;
-        const call = { signal: joined, deadlineAt: item.deadlineAt, traceparent, session: item.session, live };
+        const { tenant, deadlineAt, session } = item;
+        const call = { tenant, signal: joined, deadlineAt, traceparent, session, live };
         const result = await parts.complete(body, call);
         attributes({ 'tutti.model': result.model, 'tutti.degraded': result.degraded });
-        return result;
+        // An answer is made from all that the model was told.
+        return body.label ? { ...result, label: body.label } : result;
       });
     },
     async models() {

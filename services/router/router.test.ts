@@ -18,6 +18,7 @@ import { type CompleterLimits, createCompleter } from './complete.ts';
 import { RouterConfig } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { createModelHealth } from './health.ts';
+import type { ModelGate } from './policy.ts';
 
 let server: OpenAiServer;
 beforeEach(async () => {
@@ -55,6 +56,7 @@ function router(
     environment?: Record<string, string>;
     failuresMax?: number;
     clock?: () => number;
+    gate?: ModelGate;
   } = {},
 ) {
   const config = RouterConfig.parse({ OPENAI_BASE_URL: server.url, TUTTI_MODEL: 'scripted', ...options.environment });
@@ -77,6 +79,7 @@ function router(
     health: createModelHealth({ failuresMax: options.failuresMax ?? 100, openMs: 1_000 }, options.clock),
     limits: { ...defaults, ...options.limits },
     fallback: config.TUTTI_OFFLINE_FALLBACK,
+    gate: options.gate ?? (async (_body, _tenant, candidates) => candidates),
     telemetry: createTelemetry('router'),
     log: createLogger({}, { level: 'silent' }),
   });

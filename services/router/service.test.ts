@@ -1,9 +1,10 @@
 /** The service on a real bus: verbs, live tokens in order, a cancel that reaches the endpoint's socket, the offline model. */
-import { ChatRequest, LiveMessage, subjects } from '@tutti/contracts';
+import { BUCKETS, Bundle, ChatRequest, LiveMessage, subjects } from '@tutti/contracts';
 import {
   type Bus,
   type Caller,
   connectNatsBus,
+  createBundleStore,
   createCaller,
   createLogger,
   type StartedService,
@@ -20,10 +21,24 @@ let server: OpenAiServer;
 let bus: Bus;
 let caller: Caller;
 let service: StartedService | undefined;
+let hash: string;
+const NO_SECRETS_OUT = `
+@id("no-secrets-out") @reason("Secrets stay on this machine.")
+forbid (principal, action == Action::"model.use", resource)
+when { context.confidentiality.contains("secret") && resource.provider != "offline" };`;
+const bundle = Bundle.parse({
+  v: 1,
+  name: 'test',
+  agents: { a: { name: 'a', instructions: '' } },
+  tools: {},
+  collections: {},
+  policies: { 'models.cedar': NO_SECRETS_OUT },
+});
 beforeAll(async () => {
   nats = await startTestNats();
   bus = await connectNatsBus({ url: nats.url, name: 'test', log });
   caller = createCaller(bus, log);
+  hash = await createBundleStore(() => bus.bucket(BUCKETS.bundles)).apply('acme', bundle);
 });
 afterAll(async () => {
   caller.close();
@@ -45,7 +60,7 @@ async function start(env: Record<string, string>) {
 }
 const scripted = () => ({ OPENAI_BASE_URL: server.url, TUTTI_MODEL: 'scripted' });
 const body = (live: boolean) => ({
-  bundle: 'b',
+  bundle: hash,
   agent: 'a',
   model: 'auto',
   live,
@@ -90,4 +105,27 @@ it('without any configuration the offline model answers, and that is not a degra
   const result = await caller.call('complete', body(false), { tenant: 'acme', timeoutMs: 10_000 });
   expect(result).toMatchObject({ model: 'offline', provider: 'offline', degraded: false });
   expect(result.message.content?.length).toBeGreaterThan(0);
+});
+
+it('a model that policy denies is never sent anything, and the answer says so', async () => {
+  await start(scripted());
+  const label = { integrity: 'user' as const, confidentiality: ['secret'] };
+  const options = { tenant: 'acme', timeoutMs: 10_000 };
+  const result = await caller.call('complete', { ...body(false), label }, options);
+  expect(result).toMatchObject({ model: 'offline', label });
+  expect(result.candidates).toContainEqual({
+    model: 'scripted',
+    provider: 'openai',
+    kept: false,
+    reason: 'policy no-secrets-out: Secrets stay on this machine.',
+  });
+  expect(server.requests).toEqual([]);
+  await service?.stop();
+  await start({ ...scripted(), TUTTI_OFFLINE_FALLBACK: 'false' });
+  const asked = caller.call('complete', { ...body(false), label }, options);
+  await expect(asked).rejects.toMatchObject({ code: 'forbidden', message: expect.stringContaining('no-secrets-out') });
+  await expect(caller.call('complete', { ...body(false), bundle: 'none' }, options)).rejects.toMatchObject({
+    code: 'not_found',
+  });
+  expect(server.requests).toEqual([]);
 });

@@ -1,4 +1,5 @@
 /** The router: chooses and calls models. */
+import { createPolicyEngines } from '@tutti/policy';
 import { defineService } from '@tutti/runtime';
 import { completeOffline } from './adapters/offline/index.ts';
 import { createOfflineProvider } from './adapters/offline-provider.ts';
@@ -8,6 +9,7 @@ import { createCompleter } from './complete.ts';
 import { RouterConfig } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { createModelHealth } from './health.ts';
+import { createModelGate } from './policy.ts';
 import type { ModelProvider } from './ports/provider.ts';
 
 export { catalogueOf } from './catalogue.ts';
@@ -16,7 +18,7 @@ export { RouterConfig } from './config.ts';
 export const routerService = defineService({
   name: 'router',
   config: RouterConfig,
-  async start({ config, bus, log, telemetry }) {
+  async start({ config, bus, bundles, log, telemetry }) {
     const catalogue = catalogueOf(config);
     const complete = createCompleter({
       catalogue,
@@ -35,6 +37,7 @@ export const routerService = defineService({
         retryAfterMaxMs: config.TUTTI_MODEL_RETRY_AFTER_MAX_MS,
       },
       fallback: config.TUTTI_OFFLINE_FALLBACK,
+      gate: createModelGate({ bundle: (hash) => bundles.get(hash), policies: createPolicyEngines() }),
       telemetry,
       log,
     });

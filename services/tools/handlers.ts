@@ -4,6 +4,10 @@ import {
   contentHash,
   ENGINE_TOOL_NAMES,
   fitsAny,
+  joinLabels,
+  type Label,
+  RESULT_LABEL,
+  SYSTEM_LABEL,
   type ToolDefinition,
   TuttiError,
 } from '@tutti/contracts';
@@ -21,8 +25,9 @@ export function createHandlers(deps: { bundles: BundleStore; toolboxes: Toolboxe
       const agent = Object.hasOwn(bundle.agents, body.agent) ? bundle.agents[body.agent] : undefined;
       if (!agent) throw new TuttiError('not_found', `there is no agent "${body.agent}" in this bundle`);
       const now = await deps.toolboxes.of(item.tenant, body.bundle, bundle).tools(signal);
-      const { hash, definitions, problems } = described(now, agent);
-      return { hash, problems, ...(body.have.includes(hash) ? {} : { tools: definitions }) };
+      const { hash, definitions, problems, label } = described(now, agent);
+      const known = body.have.includes(hash) ? {} : { tools: definitions };
+      return { hash, problems, ...known, ...(label === SYSTEM_LABEL ? {} : { label }) };
     },
     ...sourceHandlers(deps),
     async execute(body, context) {
@@ -46,19 +51,22 @@ interface Described {
   hash: string;
   definitions: ToolDefinition[];
   problems: string[];
+  /** Of all that the definitions say. */
+  label: Label;
 }
 
 /** An agent's toolset. Every run asks for it, and hashing many schemas takes a while. */
 function describe({ tools, problems }: ToolsNow, agent: AgentManifest): Described {
-  const definitions = [...tools.values()]
+  const own = [...tools.values()]
     .filter((tool) => fitsAny(tool.name, agent.tools))
-    .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .map(definitionOf);
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const definitions = own.map(definitionOf);
+  const label = own.reduce((all, tool) => joinLabels(all, tool.described), SYSTEM_LABEL);
   const names = definitions.map((tool) => tool.name);
   const missing = agent.tools
     .filter((pattern) => !ENGINE_TOOL_NAMES.includes(pattern) && !names.some((name) => fitsAny(name, [pattern])))
     .map((pattern) => `the agent "${agent.name}" asks for "${pattern}", which no source offers right now`);
-  return { hash: contentHash(definitions), definitions, problems: [...problems, ...missing] };
+  return { hash: contentHash(definitions), definitions, problems: [...problems, ...missing], label };
 }
 
 function remembering(make: typeof describe): typeof describe {
@@ -78,6 +86,23 @@ function remembering(make: typeof describe): typeof describe {
   };
 }
 
-function definitionOf({ name, description, parameters, returns, effect, undo }: Tool): ToolDefinition {
-  return { name, description, parameters, ...(returns ? { returns } : {}), effect, ...(undo ? { undo } : {}) };
+function definitionOf({
+  name,
+  description,
+  parameters,
+  returns,
+  effect,
+  undo,
+  undoWith,
+  trust,
+  sums,
+}: Tool): ToolDefinition {
+  const label = trust.label === RESULT_LABEL ? {} : { label: trust.label };
+  const more = {
+    ...(undo ? { undo } : {}),
+    ...(undo && undoWith ? { undoWith } : {}),
+    ...label,
+    ...(sums ? { sums } : {}),
+  };
+  return { name, description, parameters, ...(returns ? { returns } : {}), effect, ...more };
 }

@@ -1,12 +1,13 @@
 /** The tools service: the effect broker, its ledger on the bus, and the tools of every bundle. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createPolicyEngine, type PolicyEngine } from '@tutti/policy';
-import { defineService, type Telemetry } from '@tutti/runtime';
+import { createPolicyEngines } from '@tutti/policy';
+import { defineService, openSwitches, type Telemetry } from '@tutti/runtime';
 import { createArgumentChecker } from './adapters/arguments.ts';
 import { createBusLedger } from './adapters/bus-ledger.ts';
 import { createBusPeers } from './adapters/bus-peers.ts';
 import { createBusPins } from './adapters/bus-pins.ts';
+import { createBusResults } from './adapters/bus-results.ts';
 import type { LocalTool } from './adapters/local/source.ts';
 import { createAdmission } from './broker/admission.ts';
 import { createBroker } from './broker/execute.ts';
@@ -15,9 +16,6 @@ import { createWorking } from './broker/working.ts';
 import { ToolsConfig } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { createToolboxes } from './toolbox/toolboxes.ts';
-
-/** Policy engines that are kept, one a bundle. */
-const ENGINES_MAX = 64;
 
 const systemClock: Clock = {
   monotonicMs: () => performance.now(),
@@ -40,32 +38,51 @@ export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
     async start({ config, bus, bundles, instance, log, telemetry }) {
       const stopping = new AbortController();
       const working = createWorking();
+      const switches = await openSwitches(bus, log);
+      const policies = createPolicyEngines();
       const pins = createBusPins(bus);
       const { limits, variables, grants } = config;
       const toolboxes = createToolboxes({ limits, variables, grants, pins, bus, local });
-      const peers = createBusPeers({ bus, instance, isWorking: working.has, goneMs: config.limits.peerGoneMs });
+      const peers = createBusPeers({
+        bus,
+        instance,
+        isWorking: working.has,
+        isUnsent: working.isUnsent,
+        goneMs: config.limits.peerGoneMs,
+      });
       const broker = createBroker({
         instance,
         limits: config.limits,
         ledger: createBusLedger(bus),
         peers,
         working,
-        admission: createAdmission(config.limits),
+        admission: createAdmission(config.limits, systemClock.monotonicMs),
+        switches,
+        results: createBusResults(bus),
         checker: createArgumentChecker(),
         clock: systemClock,
         log,
         newToken: randomUUID,
         bundle: (hash) => bundles.get(hash),
         toolbox: (tenant, hash, bundle) => toolboxes.of(tenant, hash, bundle),
-        policy: keptEngines(),
+        policy: (hash, bundle) => policies.of(hash, bundle),
         stopping: stopping.signal,
         traced: tracedBy(telemetry),
       });
       return {
         handlers: createHandlers({ bundles, toolboxes, broker }),
+        bar({ tenant, run, callIds }) {
+          for (const callId of callIds)
+            broker
+              .bar({ tenant, run, callId })
+              .catch((error) =>
+                log.warn({ err: error, callId, run }, 'that a call was given up could not be recorded'),
+              );
+        },
         async stop() {
           stopping.abort();
           peers.stop();
+          switches.close();
           await toolboxes.close();
           pins.stop();
         },
@@ -74,19 +91,6 @@ export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
   });
 
 export const toolsService = createToolsService();
-
-function keptEngines(): BrokerDeps['policy'] {
-  const engines = new Map<string, PolicyEngine>();
-  return (hash, bundle) => {
-    let engine = engines.get(hash);
-    if (!engine) {
-      engine = createPolicyEngine(bundle.policies);
-      if (engines.size >= ENGINES_MAX) engines.delete(engines.keys().next().value as string);
-      engines.set(hash, engine);
-    }
-    return engine;
-  };
-}
 
 function tracedBy(telemetry: Telemetry): BrokerDeps['traced'] {
   return async (call, work) => {

@@ -71,7 +71,9 @@ export async function startOutside(chance: () => number): Promise<Outside> {
   };
 }
 
-async function serve(handle: (request: IncomingMessage, body: string, response: ServerResponse) => Promise<void>) {
+export async function serve(
+  handle: (request: IncomingMessage, body: string, response: ServerResponse) => Promise<void>,
+) {
   const server = createServer((request, response) => {
     let body = '';
     request.on('data', (chunk) => {
@@ -96,7 +98,7 @@ function json(response: ServerResponse, data: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(data));
 }
 
-interface Chat {
+export interface Chat {
   stream?: boolean;
   messages: { role: string; content: string | null }[];
   tools?: { function: { name: string } }[];
@@ -140,7 +142,7 @@ function planFor(what: string): string {
   });
 }
 
-function say(
+export function say(
   chat: Chat,
   response: ServerResponse,
   content: string,

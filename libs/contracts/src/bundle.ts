@@ -5,7 +5,9 @@
  */
 import { z } from 'zod';
 import { EffectKind, JsonSchema } from './chat.ts';
+import { Sums } from './history.ts';
 import { Name } from './ids.ts';
+import { ContentLabels, ToolLabels } from './labels.ts';
 import { SomeRunLimits } from './limits.ts';
 import { DocumentOrigin, McpPins, OAuthGrant } from './tool-pins.ts';
 
@@ -18,6 +20,14 @@ export type Strategy = z.infer<typeof Strategy>;
  */
 export const WhenBusy = z.enum(['queue', 'reject', 'interrupt', 'parallel']);
 export type WhenBusy = z.infer<typeof WhenBusy>;
+
+/** Values of attributes that the bundle's `policySchema` adds, by name; an entity as `{type, id}`. */
+const scalar = z.union([z.string().max(2_000), z.number().int(), z.boolean()]);
+export const PolicyAttributes = z.record(
+  z.string().max(100),
+  z.union([scalar, z.array(scalar).max(200), z.strictObject({ type: z.string(), id: z.string() })]),
+);
+export type PolicyAttributes = z.infer<typeof PolicyAttributes>;
 
 export const AgentManifest = z.strictObject({
   name: Name,
@@ -39,6 +49,9 @@ export const AgentManifest = z.strictObject({
   facts: z.array(z.string()).default([]),
   limits: SomeRunLimits.default({}),
   timeZone: z.string().default('UTC'),
+  /** Of what its users say: a `user`'s word, and public, where left out. An agent that reads strangers' mail says `untrusted`. */
+  labels: ContentLabels.optional(),
+  attributes: PolicyAttributes.optional(),
 });
 export type AgentManifest = z.infer<typeof AgentManifest>;
 
@@ -56,11 +69,34 @@ export const ToolOverride = z.strictObject({
       foundAt: z.string().default('$'),
     })
     .optional(),
-  /** Name of the tool that undoes this one. */
-  undo: z.string().optional(),
+  /**
+   * What an approver is shown beside the arguments: a pure tool of the same source, whose answer is read again before the
+   * call is made. Is it another one by then, the approval does not count. `arguments` as with `probe`, without the key.
+   */
+  shows: z
+    .strictObject({ tool: z.string(), arguments: z.record(z.string(), z.string()), at: z.string().default('$') })
+    .optional(),
+  /**
+   * The tool of the same source that undoes this one. With `arguments` (name → `$result.<name>`, `$arguments.<name>`,
+   * `$idempotencyKey`, or a value) it is offered when a run ends early after this one.
+   */
+  undo: z
+    .union([z.string(), z.strictObject({ tool: z.string(), arguments: z.record(z.string(), z.string()) })])
+    .optional(),
   /** Free words that policies can ask for, e.g. `spends-money`. */
   tags: z.array(z.string()).default([]),
   timeoutMs: z.number().int().positive().optional(),
+  /** Calls of it at once, and a minute, in each replica of the tools service; without them the service's own limits hold. */
+  limits: z
+    .strictObject({
+      concurrentMax: z.number().int().positive().optional(),
+      perMinuteMax: z.number().int().positive().optional(),
+    })
+    .optional(),
+  /** What is silent here is as the source says. */
+  labels: ToolLabels.optional(),
+  sums: Sums.optional(),
+  attributes: PolicyAttributes.optional(),
 });
 export type ToolOverride = z.infer<typeof ToolOverride>;
 
@@ -75,6 +111,8 @@ const sourceBase = {
     .regex(/^[a-zA-Z0-9_-]*$/)
     .default(''),
   tools: z.record(z.string(), ToolOverride).default({}),
+  /** Of all its tools. */
+  labels: ToolLabels.optional(),
 };
 export const ToolSource = z.discriminatedUnion('type', [
   z.strictObject({
@@ -147,7 +185,14 @@ export const ToolSource = z.discriminatedUnion('type', [
 ]);
 export type ToolSource = z.infer<typeof ToolSource>;
 
-export const CollectionManifest = z.strictObject({ name: Name, description: z.string().default('') });
+export const CollectionManifest = z.strictObject({
+  name: Name,
+  description: z.string().default(''),
+  /** Of its documents: `untrusted` and `internal` where left out. */
+  labels: ContentLabels.optional(),
+  attributes: PolicyAttributes.optional(),
+});
+export type CollectionManifest = z.infer<typeof CollectionManifest>;
 
 export const Bundle = z.strictObject({
   v: z.literal(1),
@@ -157,6 +202,8 @@ export const Bundle = z.strictObject({
   collections: z.record(Name, CollectionManifest),
   /** Cedar policies in addition to the built-in ones (libs/policy), as text by file name. */
   policies: z.record(z.string(), z.string()).default({}),
+  /** A Cedar schema in addition to the built-in one: entity types of its own, and attributes more of the built-in ones. */
+  policySchema: z.string().max(200_000).optional(),
 });
 export type Bundle = z.infer<typeof Bundle>;
 

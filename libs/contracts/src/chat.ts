@@ -4,6 +4,8 @@
  * provider's adapter decides how to render it and nothing from a document can pose as an instruction unnoticed.
  */
 import { z } from 'zod';
+import { Sums } from './history.ts';
+import { Label } from './labels.ts';
 
 /** A JSON Schema (draft 2020-12 or draft-07) as plain data. */
 export const JsonSchema = z.record(z.string(), z.unknown());
@@ -22,8 +24,14 @@ export const ToolDefinition = z.object({
   effect: EffectKind.default('pure'),
   /** Name of the tool that undoes what this one did, where the bundle says so. */
   undo: z.string().optional(),
+  /** Its arguments, each a value or where it comes from: `$result.…`, `$arguments.…`, `$idempotencyKey`. */
+  undoWith: z.record(z.string(), z.string()).optional(),
   /** The planner carries it out itself (`ask_user`, `sleep`, `delegate`, …). */
   engine: z.boolean().optional(),
+  /** Of its results, where that is not the one of a tool that says nothing of itself. */
+  label: Label.optional(),
+  /** What is summed up of its calls. */
+  sums: Sums.optional(),
 });
 export type ToolDefinition = z.infer<typeof ToolDefinition>;
 
@@ -66,6 +74,7 @@ export const Passage = z.object({
   text: z.string(),
   score: z.number().optional(),
   collection: z.string().optional(),
+  label: Label.optional(),
 });
 export type Passage = z.infer<typeof Passage>;
 

@@ -5,7 +5,9 @@
 import { z } from 'zod';
 import { type ChatMessage, ChatRequest, ChatResponse, EffectKind, Passage, ToolDefinition } from './chat.ts';
 import { ErrorInfo } from './errors.ts';
+import { CallHistory, History } from './history.ts';
 import { Name } from './ids.ts';
+import { Label } from './labels.ts';
 
 /** Stands for JSON that is too large for a message: where it lies in the object store of claims, and what it is. */
 export const Claim = z.object({ blob: z.string(), bytes: z.number().int().positive(), hash: z.string() });
@@ -64,6 +66,8 @@ export const Action = z.object({
   content: z.string(),
   isError: z.boolean().default(false),
   effect: EffectKind.default('pure'),
+  /** Of its content. */
+  label: Label.optional(),
 });
 export type Action = z.infer<typeof Action>;
 
@@ -76,19 +80,38 @@ export const Turn = z.object({
   input: z.string(),
   output: z.string(),
   actions: z.array(Action).default([]),
+  /** Of everything that went into the run. */
+  label: Label.optional(),
+  /** What the run did (with all below it), and what the conversation had done when it began. */
+  did: History.optional(),
+  didBefore: History.optional(),
 });
 export type Turn = z.infer<typeof Turn>;
 
+/** Who asks, for the policy: an agent, of the bundle that its run has pinned. Without it only the built-in policies are asked. */
+const asker = { bundle: z.string().optional(), agent: z.string().optional() };
+/** What a policy kept back, and why. */
+export const Withheld = z.object({ what: z.string(), reason: z.string(), policy: z.string() });
+export type Withheld = z.infer<typeof Withheld>;
+
 // memory
-export const RecallBody = z.object({ session: z.string(), query: z.string(), turnsMax: z.number().int().positive() });
+export const RecallBody = z.object({
+  session: z.string(),
+  query: z.string(),
+  turnsMax: z.number().int().positive(),
+  ...asker,
+});
 /** Turns oldest first. */
 export const RecallResult = z.object({
   turns: z.array(Turn),
   summary: z.string().nullable(),
   facts: z.array(z.string()),
+  /** Of summary and facts; turns have their own. */
+  label: Label.optional(),
+  withheld: z.array(Withheld).optional(),
 });
 export type RecallResult = z.infer<typeof RecallResult>;
-export const RememberBody = z.object({ turn: Turn });
+export const RememberBody = z.object({ turn: Turn, bundle: z.string().optional() });
 export const RememberResult = z.object({ stored: z.literal(true) });
 
 // retriever
@@ -96,8 +119,9 @@ export const SearchBody = z.object({
   collections: z.array(Name).min(1),
   query: z.string().max(20_000),
   limit: z.number().int().min(1).max(50),
+  ...asker,
 });
-export const SearchResult = z.object({ passages: z.array(Passage) });
+export const SearchResult = z.object({ passages: z.array(Passage), withheld: z.array(Withheld).optional() });
 export const DocumentsBody = z.object({
   collection: Name.optional(),
   document: z.string().optional(),
@@ -132,9 +156,33 @@ export const DescribeResult = z.object({
   hash: z.string(),
   tools: z.array(ToolDefinition).optional(),
   problems: z.array(z.string()).default([]),
+  /** Of the names and descriptions, where that is not the bundle's own word. */
+  label: Label.optional(),
 });
-/** A human's yes, bound to the exact arguments that were shown. */
-export const ApprovalGrant = z.object({ id: z.string(), argumentsHash: z.string(), by: z.string(), at: z.number() });
+/** What an approval rests on beside the arguments, as it was when it was asked for. */
+export const ApprovalBasis = z.object({
+  /** Hash of the tool's parameters. */
+  schema: z.string(),
+  /** Hash of all policies. */
+  policies: z.string(),
+  /** Hash of the data that was shown beside the arguments. */
+  data: z.string().optional(),
+});
+export type ApprovalBasis = z.infer<typeof ApprovalBasis>;
+/** The yes of a human, or of several, bound to the exact arguments that were shown and to what they rest on. */
+export const ApprovalGrant = z.object({
+  id: z.string(),
+  argumentsHash: z.string(),
+  by: z.string(),
+  at: z.number(),
+  basis: ApprovalBasis.optional(),
+  /** Until when it may be used, by the planner's clock: whoever sends the call leaves out what is over. */
+  expiresAt: z.number().optional(),
+  /** All who said yes; `by` alone where it is left out. */
+  approvedBy: z.array(z.string()).optional(),
+  /** An approver wrote these arguments: the hash of those that were asked about. */
+  editedFrom: z.string().optional(),
+});
 export type ApprovalGrant = z.infer<typeof ApprovalGrant>;
 export const ExecuteBody = z.object({
   bundle: z.string(),
@@ -144,6 +192,10 @@ export const ExecuteBody = z.object({
   approval: ApprovalGrant.optional(),
   /** A fork's calls that are not pure: `approve`: only with a human's grant, `block`: not at all. */
   effects: z.enum(['approve', 'block']).optional(),
+  /** Join of everything that led to the call. A call that does not say counts as untrusted and internal. */
+  label: Label.optional(),
+  /** What was done before it. */
+  history: CallHistory.optional(),
 });
 export const ExecuteResult = z.discriminatedUnion('status', [
   /** `content`: JSON text of the tool's data, or plain text. `replayed`: the recorded outcome of an earlier delivery. */
@@ -153,6 +205,16 @@ export const ExecuteResult = z.discriminatedUnion('status', [
     isError: z.boolean(),
     effect: EffectKind,
     replayed: z.boolean().default(false),
+    /** Of the content; untrusted and public where left out. */
+    label: Label.optional(),
+    /** Ids of the policies that allowed it. */
+    policy: z.string().optional(),
+    /** False: the call was never made, for its arguments did not fit. */
+    dispatched: z.boolean().optional(),
+    /** Arguments that came in another type and were converted without loss, in words. */
+    converted: z.array(z.string()).optional(),
+    /** All of a result of which `content` is an excerpt. */
+    whole: Claim.optional(),
   }),
   /** Policy allows it after a human's yes. Nothing was done yet. */
   z.object({
@@ -164,6 +226,14 @@ export const ExecuteResult = z.discriminatedUnion('status', [
     argumentsHash: z.string(),
     expiresInMs: z.number().positive().optional(),
     effect: EffectKind,
+    /** Of everything that led to the call. */
+    label: Label.optional(),
+    basis: ApprovalBasis.optional(),
+    /** Data that the tool has shown beside the arguments, as it is now. */
+    shown: z.string().optional(),
+    /** Names or roles of those who may answer, and how many of them have to. */
+    approvers: z.array(z.string()).optional(),
+    quorum: z.number().int().positive().optional(),
   }),
   z.object({ status: z.literal('denied'), reason: z.string(), policy: z.string() }),
 ]);
@@ -178,6 +248,8 @@ export const CompleteBody = z.object({
   chat: ChatRequest,
   /** Publish tokens on the run's live subject as they come. */
   live: z.boolean().default(false),
+  /** Join of all that the model is told; untrusted and internal where left out. */
+  label: Label.optional(),
 });
 export const RouteCandidate = z.object({
   model: z.string(),
@@ -203,6 +275,8 @@ export const CompleteResult = ChatResponse.extend({
     )
     .default([]),
   candidates: z.array(RouteCandidate).default([]),
+  /** Of the answer: at least that of all that the model was told. */
+  label: Label.optional(),
 });
 export type CompleteResult = z.infer<typeof CompleteResult>;
 

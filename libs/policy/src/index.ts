@@ -1,2 +1,3 @@
-export { createPolicyEngine } from './engine.ts';
+export { createPolicyEngine, policyEngineOf } from './engine.ts';
+export { createPolicyEngines, type PolicyEngines } from './engines.ts';
 export * from './types.ts';

@@ -12,7 +12,17 @@ import {
 } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { Objm } from '@nats-io/obj';
-import { BLOBS, BUCKETS, CLAIMS, FORKS, logStreams, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
+import {
+  BLOBS,
+  BUCKETS,
+  CLAIMS,
+  FORKS,
+  logStreams,
+  RESULTS,
+  STREAMS,
+  type StreamSpec,
+  TuttiError,
+} from '@tutti/contracts';
 import type { NatsBusInternals } from './bus/nats-bus.ts';
 import type { Bus } from './bus/port.ts';
 import { chooseSettings, type WantedSettings } from './settings.ts';
@@ -38,7 +48,7 @@ export async function provision(bus: Bus, options: ProvisionOptions): Promise<nu
   await ensureStore(bus, `OBJ_${BLOBS}`, () =>
     new Objm(jetstream(connection)).create(BLOBS, { replicas: options.replicas }),
   );
-  for (const { name, maxAgeMs } of [CLAIMS, FORKS])
+  for (const { name, maxAgeMs } of [CLAIMS, FORKS, RESULTS])
     await ensureStore(bus, `OBJ_${name}`, () =>
       new Objm(jetstream(connection)).create(name, { replicas: options.replicas, ttl: maxAgeMs * NANOS_PER_MS }),
     );

@@ -17,7 +17,9 @@ import { journalRoutes } from './routes-journal.ts';
 import { runRoutes } from './routes-runs.ts';
 import { scheduleRoutes } from './routes-schedules.ts';
 import { sessionRoutes } from './routes-sessions.ts';
+import { switchRoutes } from './routes-switches.ts';
 import { toolRoutes } from './routes-tools.ts';
+import { undoRoutes } from './routes-undo.ts';
 import { traceRequests } from './tracing.ts';
 
 /** A session's name may stand in a path, each of its characters as `%XX%XX…`. */
@@ -56,6 +58,8 @@ export function createApp(deps: GatewayDeps): FastifyInstance {
     journalRoutes,
     scheduleRoutes,
     deadLetterRoutes,
+    switchRoutes,
+    undoRoutes,
   ])
     routes(app, deps);
   return app;

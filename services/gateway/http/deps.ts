@@ -1,5 +1,5 @@
 /** What the routes work with. Made once, by service.ts. */
-import type { BundleStore, Bus, Caller, Logger, Telemetry } from '@tutti/runtime';
+import type { BundleStore, Bus, Caller, Logger, Switches, Telemetry } from '@tutti/runtime';
 import type { Load } from '../adapters/bus-load.ts';
 import type { Owner } from '../adapters/bus-owner.ts';
 import type { DeadLetters } from '../adapters/dead-letters.ts';
@@ -9,6 +9,7 @@ import type { GatewayConfig } from '../config.ts';
 import type { InboundWriter } from '../ports/inbound-writer.ts';
 import type { Partitions } from '../ports/partitions.ts';
 import type { RunReader } from '../ports/run-reader.ts';
+import type { Gate } from './gate.ts';
 import type { Watchers } from './watchers.ts';
 
 export interface ReadyCheck {
@@ -34,5 +35,7 @@ export interface GatewayDeps {
   deadLetters: DeadLetters;
   followRun: FollowRun;
   watchers: Watchers;
+  switches: Switches;
+  gate: Gate;
   extraReady: ExtraReady | undefined;
 }

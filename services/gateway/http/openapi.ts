@@ -11,7 +11,9 @@ import { ForkRun, Preflight, ReadState } from './routes-journal.ts';
 import { CancelRun, CreateRun, ListRuns, ReadJournal } from './routes-runs.ts';
 import { PutSchedule } from './routes-schedules.ts';
 import { ReadSession } from './routes-sessions.ts';
+import { SetSwitch } from './routes-switches.ts';
 import { ApproveTools, ListTools } from './routes-tools.ts';
+import { UndoRun } from './routes-undo.ts';
 
 interface Endpoint {
   method: string;
@@ -49,6 +51,13 @@ export const ENDPOINTS: readonly Endpoint[] = [
     body: ForkRun,
     status: 202,
   },
+  { method: 'POST', path: '/v1/runs/{id}/undo', summary: 'Undo what it has left behind.', body: UndoRun, status: 202 },
+  {
+    method: 'GET',
+    path: '/v1/runs/{id}/results/{call}',
+    summary: 'A large result in full.',
+    contentType: 'text/plain',
+  },
   { method: 'POST', path: '/v1/preflight', summary: 'Try a bundle on runs.', body: Preflight },
   { method: 'GET', path: '/v1/schedules', summary: 'Schedules.' },
   { method: 'GET', path: '/v1/schedules/{name}', summary: 'A schedule, with its next ticks.' },
@@ -58,6 +67,13 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: '/v1/dead-letters/{id}', summary: 'A dead letter.' },
   { method: 'POST', path: '/v1/dead-letters/{id}/resend', summary: 'Send it again.', status: 202 },
   { method: 'DELETE', path: '/v1/dead-letters/{id}', summary: 'Remove it.' },
+  { method: 'GET', path: '/v1/switches', summary: 'What is or was stopped.' },
+  {
+    method: 'PUT',
+    path: '/v1/switches',
+    summary: 'Stop or release a tool, an agent, a tenant or all.',
+    body: SetSwitch,
+  },
   { method: 'GET', path: '/v1/load', summary: 'How the partitions do.' },
   { method: 'GET', path: '/v1/approvals', summary: 'Approvals.', query: ListApprovals },
   { method: 'GET', path: '/v1/approvals/{id}', summary: 'An approval.' },

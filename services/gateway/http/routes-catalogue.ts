@@ -1,5 +1,5 @@
 /** Bundles, and the agents in the current one: as agents, and as models for OpenAI's clients. */
-import type { Bundle } from '@tutti/contracts';
+import { Bundle, describeZodError, TuttiError } from '@tutti/contracts';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import type { GatewayDeps } from './deps.ts';
@@ -12,6 +12,8 @@ export function catalogueRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.post('/v1/bundles', async (request) => {
     // The store checks the bundle and lists its mistakes; here it only has to be an object.
     const bundle = parse(z.looseObject({}), request.body) as unknown as Bundle;
+    await deps.gate.bundleApply(request.identity, nameOf(bundle));
+    deps.gate.check(checkedBundle(bundle));
     const hash = await deps.bundles.apply(request.identity.tenant, bundle);
     return { object: 'bundle', hash };
   });
@@ -38,6 +40,18 @@ export function catalogueRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     const { bundle } = await currentBundle(deps, request.identity.tenant);
     return modelBody(oneOf(bundle, request.params.name));
   });
+}
+
+/** A bundle that is none yet has no name to ask about. */
+export function nameOf(bundle: { name?: unknown }): string {
+  return typeof bundle.name === 'string' ? bundle.name : '';
+}
+
+/** Throws `bundle_invalid` with every mistake. */
+export function checkedBundle(bundle: unknown): Bundle {
+  const parsed = Bundle.safeParse(bundle);
+  if (parsed.success) return parsed.data;
+  throw new TuttiError('bundle_invalid', describeZodError(parsed.error));
 }
 
 type Agent = Bundle['agents'][string];

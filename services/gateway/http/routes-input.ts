@@ -22,6 +22,7 @@ export function inputRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.post<{ Params: { id: string } }>('/v1/runs/:id/input', async (request, reply) => {
     const { text, question: wanted } = parse(AnswerQuestion, request.body);
     const view = await knownRun(deps, request);
+    await deps.gate.runStart(request.identity, view.agent);
     const { question, settled } = await questionOf(deps, view, wanted);
     if (settled) return { ...runBody(view), answered: sameAnswer(view, question, settled, text) };
     await sendAnswer(deps, request.identity, question, text);

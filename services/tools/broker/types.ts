@@ -1,5 +1,5 @@
 /** What the broker is asked, and what it works with. */
-import type { ApprovalGrant, Bundle, ExecuteBody, ExecuteResult } from '@tutti/contracts';
+import type { ApprovalGrant, Bundle, ExecuteBody, ExecuteResult, PolicyAttributes } from '@tutti/contracts';
 import type { PolicyEngine } from '@tutti/policy';
 import type { Logger } from '@tutti/runtime';
 import type { z } from 'zod';
@@ -7,6 +7,8 @@ import type { ArgumentChecker } from '../adapters/arguments.ts';
 import type { ToolsLimits } from '../config.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Peers } from '../ports/peers.ts';
+import type { Results } from '../ports/results.ts';
+import type { Switches } from '../ports/switches.ts';
 import type { Tool, Toolbox } from '../toolbox/toolbox.ts';
 import type { Admission } from './admission.ts';
 import type { Working } from './working.ts';
@@ -24,10 +26,16 @@ export interface Call {
   request: ExecuteRequest;
   tool: Tool;
   arguments: Record<string, unknown>;
+  /** Arguments that came in another type, in words. */
+  converted: string[];
   argumentsHash: string;
   requestHash: string;
   grant: ApprovalGrant | undefined;
   policy: PolicyEngine;
+  /** The agent's, as the bundle's policy schema adds them. */
+  attributes: PolicyAttributes | undefined;
+  /** Ids of the policies that allowed it, once they have. */
+  allowedBy?: string;
 }
 
 export interface Clock {
@@ -46,6 +54,8 @@ export interface BrokerDeps {
   peers: Peers;
   working: Working;
   admission: Admission;
+  switches: Switches;
+  results: Results;
   checker: ArgumentChecker;
   clock: Clock;
   log: Logger;

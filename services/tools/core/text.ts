@@ -2,6 +2,8 @@
 import { contentHash } from '@tutti/contracts';
 
 const NOTE_CHARS = 120;
+/** Of an excerpt: most answers say at their beginning what they are about. */
+const HEAD_SHARE = 0.75;
 export const TOOL_NAME_CHARS_MAX = 64;
 const HASH_CHARS = 8;
 
@@ -10,6 +12,15 @@ export function cutResult(content: string, charsMax: number): string {
   if (content.length <= charsMax) return content;
   const kept = content.slice(0, charsMax - NOTE_CHARS).replace(/[\ud800-\udbff]$/, '');
   return `${kept}\n[Cut: ${content.length - kept.length} of ${content.length} characters are missing. Ask for less at once.]`;
+}
+
+/** The beginning and the end of what is kept in full elsewhere, at most `charsMax` characters; what is left out is said. */
+export function excerptOf(content: string, charsMax: number): string {
+  const kept = Math.max(0, charsMax - NOTE_CHARS);
+  const head = content.slice(0, Math.ceil(kept * HEAD_SHARE)).replace(/[\ud800-\udbff]$/, '');
+  const tail = kept - head.length > 0 ? content.slice(head.length - kept).replace(/^[\udc00-\udfff]/, '') : '';
+  const missing = content.length - head.length - tail.length;
+  return `${head}\n[${missing} of ${content.length} characters are left out here. Ask for less at once to see more.]\n${tail}`;
 }
 
 /**

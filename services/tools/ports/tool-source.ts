@@ -6,7 +6,7 @@
  *   refused unseen). When in doubt it is `maybe`.
  * - Neither results nor errors hold values of `${NAME}` placeholders.
  */
-import type { EffectKind, ErrorCode, JsonSchema, ToolFace, WithheldTool } from '@tutti/contracts';
+import type { EffectKind, ErrorCode, JsonSchema, Label, ToolFace, ToolLabels, WithheldTool } from '@tutti/contracts';
 
 export interface SourceTool {
   /** The source's own name of it. */
@@ -15,6 +15,8 @@ export interface SourceTool {
   parameters: JsonSchema;
   returns?: JsonSchema | undefined;
   effect: EffectKind;
+  /** What the source itself knows of it, for where the bundle is silent. */
+  labels?: ToolLabels | undefined;
 }
 
 export interface SourceListing {
@@ -44,6 +46,8 @@ export interface ToolResult {
   data?: unknown;
   /** The remote says that there is no such thing. */
   notFound?: boolean;
+  /** Of this very result, where the source knows better than the tool's own label (passages of a collection, say). */
+  label?: Label;
 }
 
 export interface ToolSource {

@@ -5,10 +5,14 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type Bundle,
+  contentHash,
   type EffectKind,
   fitsAny,
   isTaken,
   type JsonSchema,
+  type Label,
+  type PolicyAttributes,
+  type Sums,
   type ToolFace,
   type ToolOverride,
   TuttiError,
@@ -16,6 +20,7 @@ import {
   type WithheldTool,
 } from '@tutti/contracts';
 import { toolName } from '../core/text.ts';
+import { descriptionLabel, type ToolTrust, trustOf } from '../core/tool-labels.ts';
 import type { SourceListing, SourceTool, ToolCallOptions, ToolResult, ToolSource } from '../ports/tool-source.ts';
 
 /** After a failed listing the source is left alone for this long. */
@@ -35,11 +40,23 @@ export interface Tool {
   /** False where a server may say something else tomorrow: then even a pure call looks into the ledger first. */
   effectIsPinned: boolean;
   tags: string[];
+  trust: ToolTrust;
+  /** Of its name and description. */
+  described: Label;
+  sums: Sums | undefined;
+  /** What the bundle's policy schema adds. */
+  attributes: PolicyAttributes | undefined;
   timeoutMs: number;
+  limits: { concurrentMax?: number | undefined; perMinuteMax?: number | undefined };
   /** Name, as models know it, of the tool that undoes this one. */
   undo: string | undefined;
+  undoWith: Record<string, string> | undefined;
   /** How to ask whether a call happened, and the tool to ask with. */
   probe: { with: Tool; how: NonNullable<ToolOverride['probe']> } | undefined;
+  /** What an approver is shown, and the tool that it is read with. */
+  shows: { with: Tool; how: NonNullable<ToolOverride['shows']> } | undefined;
+  /** Hash of `parameters`. */
+  schemaHash: string;
   call(args: Record<string, unknown>, options: ToolCallOptions): Promise<ToolResult>;
 }
 
@@ -111,9 +128,10 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       const source = options.createSource(name, manifest);
       return { name, manifest, source, listed: lister(source, options) };
     });
+  type Entry = (typeof sources)[number];
   const builtOf = new Map<string, Built>();
 
-  async function toolsOf(entry: (typeof sources)[number], signal: AbortSignal): Promise<Found> {
+  async function toolsOf(entry: Entry, signal: AbortSignal): Promise<Found> {
     const { listing, error } = await entry.listed(signal);
     const last = builtOf.get(entry.name);
     const built = last?.listing === listing ? last : build(entry, listing);
@@ -122,18 +140,20 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
     return { name: entry.name, tools: built.tools, problems: built.problems, withheld, error };
   }
 
-  function build(entry: (typeof sources)[number], listing: SourceListing): Built {
-    const { manifest, source } = entry;
+  function build(entry: Entry, listing: SourceListing): Built {
+    const { manifest } = entry;
     const problems = [...listing.problems, ...unknownNames(manifest, listing)];
     const byOwnName = new Map<string, Tool>();
     for (const offered of listing.tools) {
       const name = toolName(manifest.prefix, offered.name);
       if (!name)
         problems.push(`"${offered.name}" is left out: there is nothing in its name that a tool's name may hold`);
-      else byOwnName.set(offered.name, toolOf(name, entry.name, offered, manifest.tools[offered.name], source));
+      else byOwnName.set(offered.name, toolOf(name, entry, offered));
     }
     for (const [ownName, tool] of byOwnName) {
-      const undo = manifest.tools[ownName]?.undo;
+      const declared = manifest.tools[ownName]?.undo;
+      const undo = typeof declared === 'object' ? declared.tool : declared;
+      if (typeof declared === 'object') tool.undoWith = declared.arguments;
       tool.undo = undo && byOwnName.get(undo)?.name;
       if (undo && !tool.undo) problems.push(`"${undo}", which undoes "${ownName}", is no tool of this source`);
       const how = manifest.tools[ownName]?.probe;
@@ -142,18 +162,21 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       else if (how && probeWith!.effect !== 'pure')
         problems.push(`the probe "${how.tool}" of "${ownName}" is not pure`);
       else if (how && probeWith) tool.probe = { with: probeWith, how };
+      const show = manifest.tools[ownName]?.shows;
+      const showWith = show && byOwnName.get(show.tool);
+      if (show && showWith?.effect !== 'pure') {
+        problems.push(`"${show.tool}", which shows what "${ownName}" is about, is no pure tool of this source`);
+        // An approver who sees less than the bundle wants them to see must not be asked.
+        byOwnName.delete(ownName);
+      } else if (show && showWith) tool.shows = { with: showWith, how: show };
     }
     const allowed = [...byOwnName].filter(([ownName]) => isTaken(manifest, ownName));
     return { listing, tools: allowed.map(([, tool]) => tool), problems };
   }
 
-  function toolOf(
-    name: string,
-    sourceName: string,
-    offered: SourceTool,
-    override: ToolOverride | undefined,
-    source: ToolSource,
-  ): Tool {
+  function toolOf(name: string, { name: sourceName, manifest, source }: Entry, offered: SourceTool): Tool {
+    const override = Object.hasOwn(manifest.tools, offered.name) ? manifest.tools[offered.name] : undefined;
+    const isInBundle = source.isStatic || override?.description !== undefined;
     return {
       name,
       source: sourceName,
@@ -164,9 +187,17 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       effect: override?.effect ?? offered.effect,
       effectIsPinned: source.isStatic || override?.effect !== undefined,
       tags: override?.tags ?? [],
+      trust: trustOf(override?.labels, manifest.labels, offered.labels),
+      described: descriptionLabel(isInBundle, manifest.labels),
+      sums: override?.sums,
+      attributes: override?.attributes,
       timeoutMs: override?.timeoutMs ?? options.callTimeoutMs,
+      limits: override?.limits ?? {},
       undo: undefined,
+      undoWith: undefined,
       probe: undefined,
+      shows: undefined,
+      schemaHash: contentHash(offered.parameters),
       async call(args, callOptions) {
         active += 1;
         try {

@@ -109,7 +109,9 @@ describe('mistakes', () => {
     [
       'an unknown collection',
       { 'agents/clerk.yaml': 'instructions: Sell.\nknowledge: [laws]\n' },
-      ['agents/clerk.yaml: knowledge.0: there is no folder knowledge/laws'],
+      [
+        'agents/clerk.yaml: knowledge.0: there is no folder knowledge/laws, and no such name under collections of tutti.yaml',
+      ],
     ],
     [
       'a wrong time zone',

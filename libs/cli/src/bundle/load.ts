@@ -7,13 +7,14 @@ import { basename, resolve } from 'node:path';
 import {
   AgentManifest,
   type Bundle,
+  CollectionManifest,
   contentHash,
   type KnowledgeDocument,
   Name,
   ToolSource,
   TuttiError,
 } from '@tutti/contracts';
-import { createPolicyEngine } from '@tutti/policy';
+import { policyEngineOf } from '@tutti/policy';
 import { z } from 'zod';
 import { loadDocuments } from './documents.ts';
 import { BUNDLE_LIMITS, BundleFiles } from './files.ts';
@@ -39,7 +40,12 @@ export const HelperServer = z.strictObject({
 });
 export type HelperServer = z.infer<typeof HelperServer>;
 
-const BundleFile = z.strictObject({ name: Name, servers: z.array(HelperServer).default([]) });
+const BundleFile = z.strictObject({
+  name: Name,
+  servers: z.array(HelperServer).default([]),
+  /** What is to be said of collections; each is a folder in knowledge/, or filled over the API alone. */
+  collections: z.record(Name, CollectionManifest.omit({ name: true })).default({}),
+});
 
 export interface LoadedBundle {
   bundle: Bundle;
@@ -71,14 +77,25 @@ export function loadBundle(path: string, remote: ReadonlyMap<string, RemoteDocum
     );
   const problems = new Problems();
   const files = new BundleFiles(dir, problems);
-  const { name, servers } = loadManifest(files, problems);
-  const { collections, documents } = loadDocuments(files, problems, bundleUri(name));
+  const { name, servers, collections: described } = loadManifest(files, problems);
+  const { collections: folders, documents } = loadDocuments(files, problems, bundleUri(name));
+  const collections = [...new Set([...folders, ...Object.keys(described)])].sort();
   const agents = loadAgents(files, problems, collections);
   const tools = loadTools(files, problems, remote);
-  const policies = loadPolicies(files, problems);
+  const manifests = collections.map((collection) => [
+    collection,
+    CollectionManifest.parse({ ...described[collection], name: collection }),
+  ]);
+  const bundle: Bundle = {
+    v: 1,
+    name,
+    agents,
+    tools,
+    collections: Object.fromEntries(manifests),
+    ...loadPolicies(files),
+  };
+  checkPolicies(bundle, problems);
   problems.throwIfAny(dir);
-  const described = collections.map((collection) => [collection, { name: collection, description: '' }]);
-  const bundle: Bundle = { v: 1, name, agents, tools, collections: Object.fromEntries(described), policies };
   return { bundle, servers, documents, dir };
 }
 
@@ -91,7 +108,7 @@ function loadManifest(files: BundleFiles, problems: Problems): z.infer<typeof Bu
     return parsed.data;
   }
   if (data) problems.addZod(MANIFEST, parsed.error);
-  return { name: 'invalid', servers: [] };
+  return { name: 'invalid', servers: [], collections: {} };
 }
 
 function loadAgents(files: BundleFiles, problems: Problems, collections: string[]): Bundle['agents'] {
@@ -108,7 +125,11 @@ function loadAgents(files: BundleFiles, problems: Problems, collections: string[
     if (agents[agent.name]) problems.add(file, `there is another agent called "${agent.name}"`, 'name');
     for (const [index, collection] of agent.knowledge.entries())
       if (!collections.includes(collection))
-        problems.add(file, `there is no folder knowledge/${collection}`, `knowledge.${index}`);
+        problems.add(
+          file,
+          `there is no folder knowledge/${collection}, and no such name under collections of ${MANIFEST}`,
+          `knowledge.${index}`,
+        );
     if (!isTimeZone(agent.timeZone))
       problems.add(file, `"${agent.timeZone}" is no time zone (e.g. Europe/Berlin)`, 'timeZone');
     agents[agent.name] = agent;
@@ -174,21 +195,40 @@ function documentOf(
   return { document: {} };
 }
 
-function loadPolicies(files: BundleFiles, problems: Problems): Bundle['policies'] {
+const SCHEMA = 'policies/schema.cedarschema';
+
+function loadPolicies(files: BundleFiles): Pick<Bundle, 'policies' | 'policySchema'> {
   const policies: Bundle['policies'] = {};
   for (const name of files.list('policies', ['.cedar'])) {
-    const file = `policies/${name}`;
-    const text = files.text(file);
-    if (text === undefined) continue;
-    try {
-      createPolicyEngine({ [name]: text });
-    } catch (error) {
-      if (!(error instanceof TuttiError)) throw error;
-      problems.add(file, error.message.replace(`policy file ${name}: `, ''));
-    }
-    policies[name] = text;
+    const text = files.text(`policies/${name}`);
+    if (text !== undefined) policies[name] = text;
   }
-  return policies;
+  const hasSchema = files.list('policies', ['.cedarschema']).includes(basename(SCHEMA));
+  const policySchema = hasSchema ? files.text(SCHEMA) : undefined;
+  return { policies, ...(policySchema === undefined ? {} : { policySchema }) };
+}
+
+/** File by file first, so that each mistake is told; then all together, as they are used. */
+function checkPolicies(bundle: Bundle, problems: Problems): void {
+  const without = { ...bundle, policies: {} };
+  if (!checks(SCHEMA, problems, () => policyEngineOf(without))) return;
+  const good = Object.keys(bundle.policies).map((name) =>
+    checks(`policies/${name}`, problems, () =>
+      policyEngineOf({ ...bundle, policies: { [name]: bundle.policies[name]! } }),
+    ),
+  );
+  if (good.every(Boolean)) checks('policies', problems, () => policyEngineOf(bundle));
+}
+
+function checks(file: string, problems: Problems, make: () => unknown): boolean {
+  try {
+    make();
+    return true;
+  } catch (error) {
+    if (!(error instanceof TuttiError)) throw error;
+    problems.add(file, error.message.replace(`policy file ${basename(file)}: `, '').replace(`${SCHEMA}: `, ''));
+    return false;
+  }
 }
 
 function manifests(files: BundleFiles, folder: string): [name: string, file: string][] {

@@ -27,6 +27,8 @@ export interface TurnDocument {
   input: string;
   output: string;
   actions: string;
+  /** Not in documents from before there were labels. */
+  provenance?: string | null;
 }
 export interface EntryDocument {
   /** `<run>/<n>` */

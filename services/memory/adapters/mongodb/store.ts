@@ -7,6 +7,7 @@ import type { ApprovalRecord, LateResult, RunEntry, RunView, Turn } from '@tutti
 import { TuttiError } from '@tutti/contracts';
 import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb';
 import { LATE, type ProjectionWrite } from '../../core/group.ts';
+import { fromProvenance, provenanceOf } from '../../core/provenance.ts';
 import type { ApprovalsFilter, MemoryStore, RunsFilter, TenantTurn } from '../../ports/store.ts';
 import type {
   ApprovalDocument,
@@ -116,7 +117,9 @@ async function rememberAll(turns: Collection<TurnDocument>, items: readonly Tena
 
 function turnDocument({ tenant, turn }: TenantTurn): TurnDocument {
   const { run, session, at, agent, input, output, actions } = turn;
-  return { _id: `${tenant}/${run}`, tenant, run, session, at, agent, input, output, actions: JSON.stringify(actions) };
+  const provenance = provenanceOf(turn);
+  const row = { tenant, run, session, at, agent, input, output, provenance };
+  return { _id: `${tenant}/${run}`, ...row, actions: JSON.stringify(actions) };
 }
 
 async function projectAll(connection: Connection, write: ProjectionWrite): Promise<void> {
@@ -241,6 +244,6 @@ function toView({ state }: RunDocument): RunView {
   return (JSON.parse(state) as { view: RunView }).view;
 }
 
-function toTurn({ run, session, agent, at, input, output, actions }: TurnDocument): Turn {
-  return { run, session, agent, at, input, output, actions: JSON.parse(actions) };
+function toTurn({ run, session, agent, at, input, output, actions, provenance = null }: TurnDocument): Turn {
+  return { run, session, agent, at, input, output, actions: JSON.parse(actions), ...fromProvenance(provenance) };
 }

@@ -6,14 +6,16 @@ export type Conditions = readonly [sql: string, value: unknown][];
 
 export type Statements = ReturnType<typeof prepare>;
 
-const TURN = 'run, session, agent, at, input, output, actions';
+const TURN = 'run, session, agent, at, input, output, actions, provenance';
 
 export function prepare(durable: DatabaseSync, derived: DatabaseSync) {
   return {
     remember: durable.prepare(
-      `INSERT INTO turns (tenant, run, session, at, agent, input, output, actions) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO turns (tenant, run, session, at, agent, input, output, actions, provenance)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (tenant, run) DO UPDATE SET session = excluded.session, at = excluded.at, agent = excluded.agent,
-         input = excluded.input, output = excluded.output, actions = excluded.actions`,
+         input = excluded.input, output = excluded.output, actions = excluded.actions,
+         provenance = excluded.provenance`,
     ),
     turns: durable.prepare(
       `SELECT ${TURN} FROM turns WHERE tenant = ? AND session = ? ORDER BY at DESC, run DESC LIMIT ?`,

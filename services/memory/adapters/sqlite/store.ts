@@ -2,6 +2,7 @@
 import type { ApprovalRecord, LateResult, RunEntry, RunView, Turn } from '@tutti/contracts';
 import { TuttiError } from '@tutti/contracts';
 import { LATE, type Position, type ProjectionWrite } from '../../core/group.ts';
+import { fromProvenance, provenanceOf } from '../../core/provenance.ts';
 import type { ApprovalsFilter, MemoryStore, RunsFilter, TenantTurn, TurnText } from '../../ports/store.ts';
 import { connect, transaction, translate } from './connect.ts';
 import { prepare, type Statements } from './statements.ts';
@@ -64,7 +65,8 @@ export function openSqliteStore(path: string): MemoryStore {
 
 function rememberOne(statements: Statements, { tenant, turn }: TenantTurn): void {
   const { run, session, at, agent, input, output, actions } = turn;
-  statements.remember.run(tenant, run, session, at, agent, input, output, JSON.stringify(actions));
+  const provenance = provenanceOf(turn);
+  statements.remember.run(tenant, run, session, at, agent, input, output, JSON.stringify(actions), provenance);
 }
 
 function projectAll(statements: Statements, write: ProjectionWrite): void {
@@ -126,10 +128,11 @@ function toView(row: Row | undefined): RunView | null {
 }
 
 function toTurn(row: Row): Turn {
-  const { run, session, agent, at, input, output, actions } = row as unknown as Omit<Turn, 'actions'> & {
+  const { run, session, agent, at, input, output, actions, provenance } = row as unknown as Omit<Turn, 'actions'> & {
     actions: string;
+    provenance: string | null;
   };
-  return { run, session, agent, at, input, output, actions: JSON.parse(actions) };
+  return { run, session, agent, at, input, output, actions: JSON.parse(actions), ...fromProvenance(provenance) };
 }
 
 function toPosition(row: Row | undefined): Position | null {

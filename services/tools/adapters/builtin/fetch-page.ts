@@ -36,6 +36,8 @@ export const fetchPageTool: SourceTool = {
     },
   },
   effect: 'pure',
+  // Strangers wrote it, and whoever runs the page learns its address: what an address may be made of is public.
+  labels: { integrity: 'untrusted', clearance: [] },
 };
 
 export function createFetchPage(options: { outbound: Outbound; responseBytesMax: number }) {

@@ -1,4 +1,5 @@
 /** The tools that Tutti brings along. One entry a tool. */
+import type { ToolLabels } from '@tutti/contracts';
 import {
   type SourceTool,
   ToolCallError,
@@ -23,6 +24,9 @@ export interface BuiltinOptions {
   responseBytesMax: number;
 }
 
+/** Nothing that they are given leaves this process, and what they say is computed here. */
+const WITHIN: ToolLabels = { integrity: 'tool:trusted', clearance: 'all' };
+
 export function createBuiltinSource(options: BuiltinOptions): ToolSource {
   const builtins: Builtin[] = [
     { tool: calculatorTool, run: calculate },
@@ -33,7 +37,10 @@ export function createBuiltinSource(options: BuiltinOptions): ToolSource {
   ];
   return {
     isStatic: true,
-    list: async () => ({ tools: builtins.map((builtin) => builtin.tool), problems: [] }),
+    list: async () => ({
+      tools: builtins.map(({ tool }) => ({ ...tool, labels: { ...WITHIN, ...tool.labels } })),
+      problems: [],
+    }),
     async call(name, args, callOptions) {
       const builtin = builtins.find((entry) => entry.tool.name === name);
       if (!builtin) throw new ToolCallError('no', `there is no built-in tool "${name}"`);
