@@ -1,7 +1,7 @@
 /** Puts the gateway together: what it reads from, what it writes to, the HTTP server, and how it stops. */
 import type { AddressInfo } from 'node:net';
 import { LIMITS, TuttiError } from '@tutti/contracts';
-import { defineService, METRIC, type RunningService, type ServiceContext } from '@tutti/runtime';
+import { defineService, METRIC, openSwitches, type RunningService, type ServiceContext } from '@tutti/runtime';
 import type { FastifyInstance } from 'fastify';
 import { createInboundWriter } from './adapters/bus-inbound.ts';
 import { watchLoad } from './adapters/bus-load.ts';
@@ -42,6 +42,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
   const memory = createMemory(caller, config.readTimeoutMs);
   const reader = createRunReader({ bus, owner, memory, partitions, log });
   const load = watchLoad({ bus, partitions, log, lagMax: config.lagMax, retryAfterMs: LIMITS.overloadedRetryMs });
+  const switches = await openSwitches(bus, log);
   const watchers = new Watchers(config.watchersMax);
   const watching = metrics.gauge(METRIC.watchers);
   metrics.gauge(METRIC.watchersMax).of().set(config.watchersMax);
@@ -63,6 +64,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
     deadLetters: createDeadLetters(bus, partitions),
     followRun: createFollowRun({ bus, reader, log, limits: { ...config, queueBytesMax: config.sseBufferBytesMax } }),
     watchers,
+    switches,
     gate: createGate(bundles),
     extraReady: options.extraReady,
   });
@@ -85,6 +87,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
     },
     async stop() {
       load.stop();
+      switches.close();
       partitions.stop();
     },
   };

@@ -3,6 +3,7 @@ import {
   type AgentManifest,
   contentHash,
   ENGINE_TOOL_NAMES,
+  fitsAny,
   joinLabels,
   type Label,
   RESULT_LABEL,
@@ -13,7 +14,6 @@ import {
 import { ATTR, type BundleStore, createMetrics, type Handlers, METRIC, type Metrics } from '@tutti/runtime';
 import type { Broker } from './broker/execute.ts';
 import type { Result } from './broker/types.ts';
-import { fitsAny } from './core/text.ts';
 import { sourceHandlers } from './source-handlers.ts';
 import type { Tool, ToolsNow } from './toolbox/toolbox.ts';
 import type { Toolboxes } from './toolbox/toolboxes.ts';
@@ -104,8 +104,23 @@ function remembering(make: typeof describe): typeof describe {
   };
 }
 
-function definitionOf({ name, description, parameters, returns, effect, undo, trust, sums }: Tool): ToolDefinition {
+function definitionOf({
+  name,
+  description,
+  parameters,
+  returns,
+  effect,
+  undo,
+  undoWith,
+  trust,
+  sums,
+}: Tool): ToolDefinition {
   const label = trust.label === RESULT_LABEL ? {} : { label: trust.label };
-  const more = { ...(undo ? { undo } : {}), ...label, ...(sums ? { sums } : {}) };
+  const more = {
+    ...(undo ? { undo } : {}),
+    ...(undo && undoWith ? { undoWith } : {}),
+    ...label,
+    ...(sums ? { sums } : {}),
+  };
   return { name, description, parameters, ...(returns ? { returns } : {}), effect, ...more };
 }

@@ -3,7 +3,17 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BUCKETS, Bundle, contentHash, derivedCallId, STREAMS, subjects, type TuttiError } from '@tutti/contracts';
+import {
+  BUCKETS,
+  Bundle,
+  contentHash,
+  derivedCallId,
+  RESULTS,
+  STREAMS,
+  subjects,
+  type TuttiError,
+  USER_LABEL,
+} from '@tutti/contracts';
 import {
   type Bus,
   BusConflict,
@@ -12,9 +22,11 @@ import {
   createBundleStore,
   createCaller,
   createLogger,
+  openSwitches,
   type StartedService,
   startService,
 } from '@tutti/runtime';
+import { until } from '@tutti/testkit';
 import { startTestNats, type TestNats } from '@tutti/testkit/nats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBusLedger } from './adapters/bus-ledger.ts';
@@ -29,7 +41,7 @@ const bundle = Bundle.parse({
     clerk: {
       name: 'clerk',
       instructions: '',
-      tools: ['order', 'getItem', 'calc*', 'keyed_order', 'bad_order', 'nothing'],
+      tools: ['order', 'getItem', 'calc*', 'keyed_order', 'bad_order', 'big_big', 'nothing'],
     },
   },
   tools: {
@@ -43,6 +55,7 @@ const bundle = Bundle.parse({
       tools: { order: { effect: 'keyed', tags: ['x'] }, ordr: { tags: ['y'] } },
     },
     bad: { type: 'openapi', document: SHOP_DOCUMENT, url: '${NOWHERE_URL}', prefix: 'bad_' },
+    large: { type: 'openapi', document: SHOP_DOCUMENT, url: '${SHOP_URL}/v1', prefix: 'big_', allow: ['big'] },
     builtin: { type: 'builtin' },
     more: { type: 'builtin' },
     brought: { type: 'builtin', prefix: 'x_' },
@@ -87,6 +100,7 @@ describe('describe', () => {
   it('tells the agent’s tools by name with a hash, and what is wrong', async () => {
     const result = await describeClerk();
     expect(result.tools!.map((tool) => [tool.name, tool.effect])).toEqual([
+      ['big_big', 'pure'],
       ['getItem', 'pure'],
       ['keyed_order', 'keyed'],
       ['order', 'irreversible'],
@@ -96,6 +110,7 @@ describe('describe', () => {
       expect.stringMatching(/^bad: the tool source "bad" needs the variable NOWHERE_URL: set TUTTI_VAR_NOWHERE_URL/),
       expect.stringMatching(/^keyed: .*left out/),
       'keyed: the bundle speaks of "ordr", which the source does not have',
+      expect.stringMatching(/^large: .*upload/),
       expect.stringMatching(/^shop: .*upload/),
       '"calculator" is left out: builtin and more both have it; give one a prefix',
       ...['current_time', 'date_math', 'fetch_page', 'run_javascript'].map(
@@ -199,4 +214,45 @@ it('the ledger on the bus keeps the promises of its port', async () => {
     bus.append(subjects.effect('acme', callId), new Uint8Array(), { expectedLastSubjectSequence: 0 }),
   ).rejects.toThrow(BusConflict);
   expect((await bus.last(STREAMS.effects.name, subjects.effect('acme', callId)))!.subject).toContain(callId);
+});
+
+describe('what was stopped or given up', () => {
+  it('the kill switch: no call within a second of its being set, on any replica', async () => {
+    const switches = await openSwitches(bus, log);
+    const target = { kind: 'tool', tenant: 'acme', name: 'getItem' } as const;
+    expect(await execute('getItem', { id: 'tea' })).toMatchObject({ status: 'done' });
+    await switches.set(target, { stopped: true, by: 'kim', at: 1, reason: 'odd' });
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const seen = shop.requests.length;
+    const results = await Promise.all(Array.from({ length: 8 }, () => execute('getItem', { id: 'tea' })));
+    for (const result of results) expect(result).toMatchObject({ status: 'denied', policy: 'tutti.kill-switch' });
+    expect(shop.requests.length).toBe(seen);
+    await switches.set(target, { stopped: false, by: 'kim', at: 2, reason: '' });
+    await until('it to be released', async () => (await execute('getItem', { id: 'tea' })).status === 'done');
+    switches.close();
+  });
+  it('a call whose run was cancelled before it came does nothing when it comes', async () => {
+    const callId = derivedCallId('run', 'late');
+    const call = { tenant: 'acme', run: 'run_late', callId };
+    caller.bar('execute', call);
+    const ledger = createBusLedger(bus);
+    await until('it to be in the ledger', async () => (await ledger.last('acme', callId)) !== null);
+    const seen = shop.orders.length;
+    const late = caller.call(
+      'execute',
+      { bundle: hash, agent: 'clerk', tool: 'keyed_order', arguments: { item: 'tea', quantity: 1 }, label: USER_LABEL },
+      { ...call, timeoutMs: 10_000 },
+    );
+    await expect(late).rejects.toMatchObject({ code: 'cancelled', retryable: false });
+    expect(shop.orders.length).toBe(seen);
+    expect((await ledger.last('acme', callId))!.record).toMatchObject({ kind: 'void', barred: true, run: 'run_late' });
+  });
+  it('a large result lies in the object store in full', async () => {
+    const result = await execute('big_big', {});
+    if (result.status !== 'done') throw new Error(result.status);
+    expect(result.content.length).toBeLessThanOrEqual(32_000);
+    const whole = await (await bus.blobs(RESULTS.name)).get(result.whole!.blob);
+    expect(whole!.length).toBe(result.whole!.bytes);
+    expect(new TextDecoder().decode(whole!).startsWith('xxx')).toBe(true);
+  });
 });

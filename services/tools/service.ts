@@ -2,11 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createPolicyEngines } from '@tutti/policy';
-import { defineService } from '@tutti/runtime';
+import { defineService, openSwitches } from '@tutti/runtime';
 import { createArgumentChecker } from './adapters/arguments.ts';
 import { createBusLedger } from './adapters/bus-ledger.ts';
 import { createBusPeers } from './adapters/bus-peers.ts';
 import { createBusPins } from './adapters/bus-pins.ts';
+import { createBusResults } from './adapters/bus-results.ts';
 import type { LocalTool } from './adapters/local/source.ts';
 import { createAdmission } from './broker/admission.ts';
 import { createBroker } from './broker/execute.ts';
@@ -38,6 +39,7 @@ export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
     async start({ config, bus, bundles, instance, log, telemetry, metrics }) {
       const stopping = new AbortController();
       const working = createWorking();
+      const switches = await openSwitches(bus, log);
       const policies = createPolicyEngines();
       const pins = createBusPins(bus);
       const { limits, variables, grants } = config;
@@ -55,7 +57,9 @@ export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
         ledger: createBusLedger(bus),
         peers,
         working,
-        admission: createAdmission(config.limits),
+        admission: createAdmission(config.limits, systemClock.monotonicMs),
+        switches,
+        results: createBusResults(bus),
         checker: createArgumentChecker(),
         clock: systemClock,
         log,
@@ -68,9 +72,18 @@ export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
       });
       return {
         handlers: createHandlers({ bundles, toolboxes, broker, metrics }),
+        bar({ tenant, run, callIds }) {
+          for (const callId of callIds)
+            broker
+              .bar({ tenant, run, callId })
+              .catch((error) =>
+                log.warn({ err: error, callId, run }, 'that a call was given up could not be recorded'),
+              );
+        },
         async stop() {
           stopping.abort();
           peers.stop();
+          switches.close();
           await toolboxes.close();
           pins.stop();
         },

@@ -119,6 +119,7 @@ export class Fleet {
       TUTTI_LEASE_MS: String(LEASE_MS),
       TUTTI_NATS_REPLICAS: this.#options.cluster ? '3' : '1',
       TUTTI_PARK_AFTER_MS: '300',
+      TUTTI_TOOLS_PRIVATE_NETWORKS: '127.0.0.1',
       TUTTI_CHECKPOINT_ENTRIES: '2000',
       ...this.#options.env,
     };

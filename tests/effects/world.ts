@@ -151,6 +151,7 @@ export async function startWorld(watch: Watch): Promise<World> {
       OPENAI_API_KEY: 'none',
       TUTTI_MODEL: 'effects',
       // What is waited for when something is lost, short so that the matrix is not mostly waiting.
+      TUTTI_TOOLS_PRIVATE_NETWORKS: '127.0.0.1',
       TUTTI_TOOLS_PEER_GONE_MS: '300',
       TUTTI_TOOLS_PROBE_SETTLE_MS: '500',
       TUTTI_TOOLS_PAUSE_MAX_MS: '500',

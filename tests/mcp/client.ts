@@ -9,6 +9,7 @@ import type { McpManifest } from '../../services/tools/adapters/mcp/transport.ts
 import { createGrants, parseGrants } from '../../services/tools/adapters/outbound/grants.ts';
 import { createOutbound } from '../../services/tools/adapters/outbound/outbound.ts';
 import { createPlaceholders } from '../../services/tools/core/placeholders.ts';
+import type { SourceTool } from '../../services/tools/ports/tool-source.ts';
 
 const REDIRECT_URL = 'http://localhost:3000/callback';
 /** The suite's own: the address of a document about the client that it expects to see. */
@@ -20,6 +21,8 @@ interface Context {
   client_secret?: string;
   private_key_pem?: string;
   signing_algorithm?: string;
+  /** What to call, where the suite wants something particular. */
+  toolCalls?: { name: string; arguments: Record<string, unknown> }[];
 }
 
 const url = process.argv.at(-1)!;
@@ -75,13 +78,19 @@ function example(schema: Record<string, unknown>): unknown {
   return schema.type === 'array' ? [] : 'text';
 }
 
+/** The suite's echo wants to see the schema of the tool beside it as it was received. */
+function argumentsOf(tool: SourceTool, tools: SourceTool[]): Record<string, unknown> {
+  if (tool.name === 'json_schema_echo') return { schema: tools.find((one) => one !== tool)?.parameters };
+  return example(tool.parameters) as Record<string, unknown>;
+}
+
 try {
   const { tools } = await source.list(AbortSignal.timeout(TIMEOUT_MS));
-  for (const tool of tools) {
-    const args = example(tool.parameters) as Record<string, unknown>;
+  for (const call of context.toolCalls ??
+    tools.map((tool) => ({ name: tool.name, arguments: argumentsOf(tool, tools) }))) {
     const options = { signal: AbortSignal.timeout(TIMEOUT_MS), timeoutMs: TIMEOUT_MS };
-    const result = await source.call(tool.name, args, options);
-    console.log(`${tool.name}: ${result.content.slice(0, 200)}`);
+    const result = await source.call(call.name, call.arguments, options);
+    console.log(`${call.name}: ${result.content.slice(0, 200)}`);
   }
 } catch (error) {
   console.error((error as Error).message);

@@ -9,7 +9,14 @@ describe('the MCP conformance suite', () => {
     expect(names).toEqual(expect.arrayContaining(Object.keys(NOT_APPLICABLE)));
   }, 60_000);
 
-  it.each(['initialize', 'tools_call', 'sse-retry', 'auth/scope-step-up', 'auth/client-credentials-jwt'])(
+  it.each([
+    'initialize',
+    'tools_call',
+    'request-metadata',
+    'sse-retry',
+    'auth/scope-step-up',
+    'auth/client-credentials-jwt',
+  ])(
     '%s',
     async (scenario) => {
       const outcome = await runScenario(scenario);

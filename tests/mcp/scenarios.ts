@@ -8,15 +8,25 @@ import { promisify } from 'node:util';
 
 const SCENARIO_TIMEOUT_MS = 60_000;
 const run = promisify(execFile);
-const MAIN = createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/dist/index.js');
+const MAIN =
+  process.env.MCP_CONFORMANCE ??
+  createRequire(import.meta.url).resolve('@modelcontextprotocol/conformance/dist/index.js');
 const CLIENT = join(import.meta.dirname, 'client.ts');
 
 /** Scenarios that ask for what Tutti does not claim, with the reason. */
 export const NOT_APPLICABLE: Record<string, string> = {
   'elicitation-sep1034-client-defaults':
     'a server may not put questions to a person through Tutti: the client does not declare elicitation',
-  'auth/cross-app-access-complete-flow':
-    'an extension: tokens of an identity provider of the company are not exchanged',
+  'sep-2322-client-request-state':
+    'Tutti gives a server no input in the middle of a call: answering would send the call a second time',
+  'auth/enterprise-managed-authorization': 'extension: tokens of a company’s identity provider are not exchanged',
+  'auth/wif-jwt-bearer': 'extension: identities of workloads are not exchanged',
+  'auth/dpop': 'extension: tokens are not bound to keys',
+  'auth/dpop-nonce': 'extension: tokens are not bound to keys',
+  'sep-2640-client-no-prefetch': 'extension: skills are not read',
+  'sep-2640-client-verify-digest': 'extension: skills are not read',
+  'sep-2640-client-verify-size': 'extension: skills are not read',
+  'sep-2640-client-verify-frontmatter': 'extension: skills are not read',
 };
 
 export interface Outcome {

@@ -69,11 +69,30 @@ export const ToolOverride = z.strictObject({
       foundAt: z.string().default('$'),
     })
     .optional(),
-  /** Name of the tool that undoes this one. */
-  undo: z.string().optional(),
+  /**
+   * What an approver is shown beside the arguments: a pure tool of the same source, whose answer is read again before the
+   * call is made. Is it another one by then, the approval does not count. `arguments` as with `probe`, without the key.
+   */
+  shows: z
+    .strictObject({ tool: z.string(), arguments: z.record(z.string(), z.string()), at: z.string().default('$') })
+    .optional(),
+  /**
+   * The tool of the same source that undoes this one. With `arguments` (name → `$result.<name>`, `$arguments.<name>`,
+   * `$idempotencyKey`, or a value) it is offered when a run ends early after this one.
+   */
+  undo: z
+    .union([z.string(), z.strictObject({ tool: z.string(), arguments: z.record(z.string(), z.string()) })])
+    .optional(),
   /** Free words that policies can ask for, e.g. `spends-money`. */
   tags: z.array(z.string()).default([]),
   timeoutMs: z.number().int().positive().optional(),
+  /** Calls of it at once, and a minute, in each replica of the tools service; without them the service's own limits hold. */
+  limits: z
+    .strictObject({
+      concurrentMax: z.number().int().positive().optional(),
+      perMinuteMax: z.number().int().positive().optional(),
+    })
+    .optional(),
   /** What is silent here is as the source says. */
   labels: ToolLabels.optional(),
   sums: Sums.optional(),

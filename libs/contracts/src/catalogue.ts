@@ -103,7 +103,7 @@ export function logStreams(streams: number, partitions: number): StreamSpec[] {
   return specs.filter((spec) => spec.subjects.length > 0);
 }
 
-/** Key-value buckets. Leases and settings: one key a partition or setting. Bundles: by hash, and `current.<tenant>`. Positions: how far readers of the log have come, `<reader>.<partition>`. */
+/** Key-value buckets. Leases and settings: one key a partition or setting. Bundles: by hash, and `current.<tenant>`. Positions: how far readers of the log have come, `<reader>.<partition>`. Switches: what is stopped (switches.ts). */
 export const BUCKETS = {
   leases: 'tutti_leases',
   settings: 'tutti_settings',
@@ -111,11 +111,17 @@ export const BUCKETS = {
   /** What MCP servers may offer, by `<tenant>.<source>.<hash of the way to it>`. */
   pins: 'tutti_pins',
   positions: 'tutti_positions',
+  switches: 'tutti_switches',
 } as const;
 /** The object store for what is over the message limit and has to last: checkpoints. */
 export const BLOBS = 'tutti_blobs';
 /** The object store for the journals that forks begin with: taken away when a fork has them in its own, or by age. */
 export const FORKS = { name: 'tutti_forks', maxAgeMs: 7 * DAY_MS } as const;
+/** The object store for results of tools that are too large for a model: as long as the ledger has their calls. */
+export const RESULTS = { name: 'tutti_results', maxAgeMs: 30 * DAY_MS } as const;
+export function resultBlob(tenant: string, run: string, callId: string): string {
+  return `${tenant}.${run}.${callId}`;
+}
 /** The object store for requests and results over the message limit: taken away after use, or by age. */
 export const CLAIMS = { name: 'tutti_claims', maxAgeMs: 3_600_000 } as const;
 

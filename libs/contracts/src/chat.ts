@@ -24,6 +24,8 @@ export const ToolDefinition = z.object({
   effect: EffectKind.default('pure'),
   /** Name of the tool that undoes what this one did, where the bundle says so. */
   undo: z.string().optional(),
+  /** Its arguments, each a value or where it comes from: `$result.…`, `$arguments.…`, `$idempotencyKey`. */
+  undoWith: z.record(z.string(), z.string()).optional(),
   /** The planner carries it out itself (`ask_user`, `sleep`, `delegate`, …). */
   engine: z.boolean().optional(),
   /** Of its results, where that is not the one of a tool that says nothing of itself. */

@@ -15,5 +15,7 @@ export * from './owner.ts';
 export * from './plan.ts';
 export * from './schedule.ts';
 export * from './steps.ts';
+export * from './switches.ts';
+export * from './tool-names.ts';
 export * from './tool-pins.ts';
 export * from './worker.ts';

@@ -13,7 +13,7 @@ import { Label } from './labels.ts';
 import { RunLimits, SomeRunLimits } from './limits.ts';
 import { Plan } from './plan.ts';
 import { Schedule } from './schedule.ts';
-import { Action, CompleteResult, RecallResult, Withheld } from './steps.ts';
+import { Action, ApprovalBasis, Claim, CompleteResult, RecallResult, Withheld } from './steps.ts';
 
 export const RunStatus = z.enum(['queued', 'running', 'waiting', 'completed', 'failed', 'cancelled']);
 export type RunStatus = z.infer<typeof RunStatus>;
@@ -70,6 +70,17 @@ export const ParentLink = z.object({
 });
 export type ParentLink = z.infer<typeof ParentLink>;
 
+/** Something that a run did before it ended early, and the call that undoes it. `arguments` null: how is not known here. */
+export const UndoOffer = z.object({
+  callId: z.string(),
+  tool: z.string(),
+  undo: z.string(),
+  arguments: z.record(z.string(), z.unknown()).nullable(),
+  /** It is not known whether it happened. */
+  uncertain: z.boolean().optional(),
+});
+export type UndoOffer = z.infer<typeof UndoOffer>;
+
 /** The request that opens a run; the body of an inbound `start` and of the first entry alike. */
 export const RunStart = z.object({
   agent: z.string(),
@@ -103,6 +114,8 @@ export const RunStart = z.object({
   recallBefore: z.number().optional(),
   /** The schedule that started it, and the moment it was due (Unix ms). */
   schedule: z.object({ id: z.string(), dueAt: z.number() }).optional(),
+  /** This run does nothing but undo these effects of another one, in this order. */
+  undo: z.object({ run: z.string(), offers: z.array(UndoOffer).min(1) }).optional(),
   /** Of a child: what its parent had read, and what it and all above it had done, when it asked for the child. */
   label: Label.optional(),
   did: History.optional(),
@@ -155,6 +168,17 @@ export const ApprovalRecord = z.object({
   decisionReason: z.string().optional(),
   /** Of everything that led to the call. */
   label: Label.optional(),
+  basis: ApprovalBasis.optional(),
+  /** Data that the tool has shown beside the arguments. */
+  shown: z.string().optional(),
+  /** Names or roles of those who may decide; how many have to say yes; who has so far. */
+  approvers: z.array(z.string()).optional(),
+  quorum: z.number().int().positive().optional(),
+  approvedBy: z.array(z.string()).optional(),
+  /** The arguments that were asked about, where an approver wrote others. */
+  asked: z.record(z.string(), z.unknown()).optional(),
+  /** An earlier yes to the same call does not count any more: what has changed since, in words. */
+  changes: z.array(z.string()).optional(),
 });
 export type ApprovalRecord = z.infer<typeof ApprovalRecord>;
 
@@ -257,6 +281,10 @@ export const RunEntry = z.discriminatedUnion('type', [
         policy: z.string().optional(),
         /** False: nothing was done, for a policy denied it or its arguments did not fit. */
         dispatched: z.boolean().optional(),
+        /** Arguments that came in another type, in words. */
+        converted: z.array(z.string()).optional(),
+        /** All of a result of which the action has an excerpt. */
+        whole: Claim.optional(),
       }),
       z.object({ kind: z.literal('remember') }),
     ]),
@@ -309,6 +337,16 @@ export const RunEntry = z.discriminatedUnion('type', [
     by: z.string(),
     reason: z.string().optional(),
   }),
+  /** A yes that is not enough yet, or that came with other arguments (earlier ones were for those before, and are gone). */
+  z.object({
+    ...base,
+    type: z.literal('approval.voted'),
+    approval: z.string(),
+    by: z.string(),
+    arguments: z.record(z.string(), z.unknown()).optional(),
+    /** What the new arguments add to sums. */
+    summands: z.record(z.string(), z.number()).optional(),
+  }),
   z.object({
     ...base,
     type: z.literal('child.started'),
@@ -355,8 +393,22 @@ export const RunEntry = z.discriminatedUnion('type', [
     usage: Usage,
     degraded: z.boolean(),
   }),
-  z.object({ ...base, type: z.literal('run.failed'), error: ErrorInfo, output: z.string(), usage: Usage }),
-  z.object({ ...base, type: z.literal('run.cancelled'), by: z.string(), reason: z.string(), usage: Usage }),
+  z.object({
+    ...base,
+    type: z.literal('run.failed'),
+    error: ErrorInfo,
+    output: z.string(),
+    usage: Usage,
+    undo: z.array(UndoOffer).optional(),
+  }),
+  z.object({
+    ...base,
+    type: z.literal('run.cancelled'),
+    by: z.string(),
+    reason: z.string(),
+    usage: Usage,
+    undo: z.array(UndoOffer).optional(),
+  }),
 ]);
 export type RunEntry = z.infer<typeof RunEntry>;
 
@@ -368,8 +420,8 @@ export const ForkPrefix = z.object({
 });
 export type ForkPrefix = z.infer<typeof ForkPrefix>;
 
-/** Counts up with every new entry type or field that an older planner would not understand. 3: forks bring limits and tools along. 4: labels, and what runs have done. */
-export const LOG_FORMAT = 4;
+/** Counts up with every new entry type or field that an older planner would not understand. 3: forks bring limits and tools along. 4: labels, and what runs have done. 5: votes. */
+export const LOG_FORMAT = 5;
 
 /** An entry of the partition as a whole. */
 export const PartitionEntry = z.discriminatedUnion('type', [

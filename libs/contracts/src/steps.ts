@@ -159,8 +159,30 @@ export const DescribeResult = z.object({
   /** Of the names and descriptions, where that is not the bundle's own word. */
   label: Label.optional(),
 });
-/** A human's yes, bound to the exact arguments that were shown. */
-export const ApprovalGrant = z.object({ id: z.string(), argumentsHash: z.string(), by: z.string(), at: z.number() });
+/** What an approval rests on beside the arguments, as it was when it was asked for. */
+export const ApprovalBasis = z.object({
+  /** Hash of the tool's parameters. */
+  schema: z.string(),
+  /** Hash of all policies. */
+  policies: z.string(),
+  /** Hash of the data that was shown beside the arguments. */
+  data: z.string().optional(),
+});
+export type ApprovalBasis = z.infer<typeof ApprovalBasis>;
+/** The yes of a human, or of several, bound to the exact arguments that were shown and to what they rest on. */
+export const ApprovalGrant = z.object({
+  id: z.string(),
+  argumentsHash: z.string(),
+  by: z.string(),
+  at: z.number(),
+  basis: ApprovalBasis.optional(),
+  /** Until when it may be used, by the planner's clock: whoever sends the call leaves out what is over. */
+  expiresAt: z.number().optional(),
+  /** All who said yes; `by` alone where it is left out. */
+  approvedBy: z.array(z.string()).optional(),
+  /** An approver wrote these arguments: the hash of those that were asked about. */
+  editedFrom: z.string().optional(),
+});
 export type ApprovalGrant = z.infer<typeof ApprovalGrant>;
 export const ExecuteBody = z.object({
   bundle: z.string(),
@@ -189,6 +211,10 @@ export const ExecuteResult = z.discriminatedUnion('status', [
     policy: z.string().optional(),
     /** False: the call was never made, for its arguments did not fit. */
     dispatched: z.boolean().optional(),
+    /** Arguments that came in another type and were converted without loss, in words. */
+    converted: z.array(z.string()).optional(),
+    /** All of a result of which `content` is an excerpt. */
+    whole: Claim.optional(),
   }),
   /** Policy allows it after a human's yes. Nothing was done yet. */
   z.object({
@@ -202,6 +228,12 @@ export const ExecuteResult = z.discriminatedUnion('status', [
     effect: EffectKind,
     /** Of everything that led to the call. */
     label: Label.optional(),
+    basis: ApprovalBasis.optional(),
+    /** Data that the tool has shown beside the arguments, as it is now. */
+    shown: z.string().optional(),
+    /** Names or roles of those who may answer, and how many of them have to. */
+    approvers: z.array(z.string()).optional(),
+    quorum: z.number().int().positive().optional(),
   }),
   z.object({ status: z.literal('denied'), reason: z.string(), policy: z.string() }),
 ]);

@@ -350,6 +350,12 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock, 
         bytes.encode(JSON.stringify({ v: 1, callIds: [callId], run })),
       );
     },
+    bar(verb, { tenant, run, callId }) {
+      bus.publish(
+        subjects.cancel(VERBS[verb].service),
+        bytes.encode(JSON.stringify({ v: 1, callIds: [callId], run, bar: tenant })),
+      );
+    },
     close() {
       closed = true;
       sweep?.stop();

@@ -16,5 +16,6 @@ export { createReceiver } from './receiver.ts';
 export * from './service.ts';
 export * from './service-types.ts';
 export { PARTITIONS_DEFAULT, PARTITIONS_MAX, readPartitions, readSettings, type Settings } from './settings.ts';
+export { openSwitches, type Switches, type WhatActs } from './switches.ts';
 export * from './telemetry.ts';
 export * from './telemetry-names.ts';

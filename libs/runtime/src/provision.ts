@@ -6,7 +6,7 @@
 import { JetStreamApiError, jetstream, type StreamConfig } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { Objm } from '@nats-io/obj';
-import { BLOBS, BUCKETS, CLAIMS, FORKS, logStreams, STREAMS, TuttiError } from '@tutti/contracts';
+import { BLOBS, BUCKETS, CLAIMS, FORKS, logStreams, RESULTS, STREAMS, TuttiError } from '@tutti/contracts';
 import type { NatsBusInternals } from './bus/nats-bus.ts';
 import type { Bus } from './bus/port.ts';
 import { agreed, chooseSettings, readSettings, type Settings, type WantedSettings } from './settings.ts';
@@ -76,7 +76,7 @@ async function settingsThere(bus: Bus, options: ProvisionOptions): Promise<Setti
 function bucketStores(bus: Bus, replicas: number): Store[] {
   const { connection } = bus as unknown as NatsBusInternals;
   const api = jetstream(connection);
-  const objects = [{ name: BLOBS, maxAgeMs: 0 }, CLAIMS, FORKS];
+  const objects = [{ name: BLOBS, maxAgeMs: 0 }, CLAIMS, FORKS, RESULTS];
   return [
     ...Object.values(BUCKETS).map((name) => ({
       stream: `KV_${name}`,

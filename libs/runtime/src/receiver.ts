@@ -22,7 +22,7 @@ import { createCoalescer, packJson } from './coalesce.ts';
 import { type Logger, logOf } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { countRequests } from './request-metrics.ts';
-import type { Handlers, RequestContext } from './service-types.ts';
+import type { Handlers, RequestContext, RunningService } from './service-types.ts';
 import type { Telemetry } from './telemetry.ts';
 import { ATTR, SPAN } from './telemetry-names.ts';
 import { type Outcome, Work } from './work.ts';
@@ -35,7 +35,13 @@ const DEADLINE_SWEEP_MS = 50;
 const LAST_REQUESTS_MS = 1_000;
 const text = new TextDecoder();
 /** `run`: only what this run asked for; everybody's where it is left out. */
-const CancelMessage = z.object({ v: z.literal(1), callIds: z.array(z.string()), run: z.string().optional() });
+const CancelMessage = z.object({
+  v: z.literal(1),
+  callIds: z.array(z.string()),
+  run: z.string().optional(),
+  /** The tenant whose calls are to be barred: they must not begin any more either. Only with `run`. */
+  bar: z.string().optional(),
+});
 
 export interface Receiver {
   readonly active: number;
@@ -52,6 +58,7 @@ export function createReceiver(options: {
   metrics?: Metrics;
   log: Logger;
   clock?: Clock;
+  bar?: RunningService['bar'];
 }): Receiver {
   const { bus, service, handlers, log, telemetry, clock = systemClock } = options;
   const active = new Map<string, Work>();
@@ -194,7 +201,8 @@ export function createReceiver(options: {
   const cancels = bus.subscribe(subjects.cancel(service), (message) => {
     const parsed = CancelMessage.safeParse(JSON.parse(text.decode(message.data)));
     if (!parsed.success) return;
-    const { callIds, run } = parsed.data;
+    const { callIds, run, bar } = parsed.data;
+    if (bar !== undefined && run !== undefined) options.bar?.({ tenant: bar, run, callIds });
     const ids = new Set(callIds);
     for (const work of active.values())
       if (ids.has(work.item.callId)) work.cancel(run, new TuttiError('cancelled', 'the call was cancelled'));

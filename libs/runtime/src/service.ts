@@ -163,6 +163,7 @@ export async function startService(definition: ServiceDefinition, options: Start
       telemetry,
       metrics,
       log,
+      ...(running.bar ? { bar: (calls) => running.bar?.(calls) } : {}),
     });
     // Whoever sees this service as started may ask it.
     await bus.flush();

@@ -59,6 +59,8 @@ function dataOf(entry: RunEntry, durationMs: number | undefined): Record<string,
       return { of: entry.of, version: entry.version };
     case 'approval.requested':
       return { approval: approvalBody(entry.approval) };
+    case 'approval.voted':
+      return { approval: entry.approval, by: entry.by, arguments: entry.arguments ?? null };
     case 'approval.decided':
       return { approval: entry.approval, decision: entry.decision, by: entry.by, reason: entry.reason ?? null };
     case 'child.started':
@@ -85,9 +87,9 @@ function dataOf(entry: RunEntry, durationMs: number | undefined): Record<string,
     case 'run.completed':
       return { output: entry.output, citations: entry.citations, usage: entry.usage, degraded: entry.degraded };
     case 'run.failed':
-      return { error: entry.error, output: entry.output, usage: entry.usage };
+      return { error: entry.error, output: entry.output, usage: entry.usage, undo: entry.undo ?? [] };
     case 'run.cancelled':
-      return { by: entry.by, reason: entry.reason, usage: entry.usage };
+      return { by: entry.by, reason: entry.reason, usage: entry.usage, undo: entry.undo ?? [] };
     default:
       return never(entry);
   }

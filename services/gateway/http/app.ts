@@ -19,6 +19,9 @@ import { journalRoutes } from './routes-journal.ts';
 import { runRoutes } from './routes-runs.ts';
 import { scheduleRoutes } from './routes-schedules.ts';
 import { sessionRoutes } from './routes-sessions.ts';
+import { switchRoutes } from './routes-switches.ts';
+import { toolRoutes } from './routes-tools.ts';
+import { undoRoutes } from './routes-undo.ts';
 import { measureRequests, traceRequests } from './tracing.ts';
 
 /** A session's name may stand in a path, each of its characters as `%XX%XX…`. */
@@ -59,6 +62,7 @@ export function createApp(deps: GatewayDeps): FastifyInstance {
     approvalRoutes,
     chatRoutes,
     catalogueRoutes,
+    toolRoutes,
     documentRoutes,
     sessionRoutes,
     inputRoutes,
@@ -66,6 +70,8 @@ export function createApp(deps: GatewayDeps): FastifyInstance {
     callRoutes,
     scheduleRoutes,
     deadLetterRoutes,
+    switchRoutes,
+    undoRoutes,
   ])
     routes(app, deps);
   return app;

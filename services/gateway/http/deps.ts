@@ -1,5 +1,5 @@
 /** What the routes work with. Made once, by service.ts. */
-import type { BundleStore, Bus, Caller, Logger, Metrics, Telemetry } from '@tutti/runtime';
+import type { BundleStore, Bus, Caller, Logger, Metrics, Switches, Telemetry } from '@tutti/runtime';
 import type { Load } from '../adapters/bus-load.ts';
 import type { Owner } from '../adapters/bus-owner.ts';
 import type { DeadLetters } from '../adapters/dead-letters.ts';
@@ -36,6 +36,7 @@ export interface GatewayDeps {
   deadLetters: DeadLetters;
   followRun: FollowRun;
   watchers: Watchers;
+  switches: Switches;
   gate: Gate;
   extraReady: ExtraReady | undefined;
 }

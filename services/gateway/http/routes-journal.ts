@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { GatewayDeps } from './deps.ts';
 import { knownRun } from './routes-runs.ts';
-import { readIdempotencyKey } from './start-run.ts';
+import { readIdempotencyKey, refuseStopped } from './start-run.ts';
 import { parse } from './validate.ts';
 
 export const ReadState = z.strictObject({
@@ -49,6 +49,7 @@ export function journalRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     const { id, agent } = await knownRun(deps, request);
     const { tenant, principal } = request.identity;
     await deps.gate.runStart(request.identity, agent);
+    refuseStopped(deps, request.identity.tenant, agent);
     const key = readIdempotencyKey(request.headers['idempotency-key']);
     const changes = bundle === undefined ? rest : { ...rest, bundle: await hashOf(deps, request, bundle) };
     const { run, session } = await deps.caller.call(

@@ -89,6 +89,7 @@ function endedRun(run: RunState, entry: End): EndedRun {
     usage: active?.usage ?? entry.usage,
     degraded: entry.type === 'run.completed' ? entry.degraded : (active?.degraded ?? false),
     approvals: active?.approvals ?? [],
+    ...(entry.type !== 'run.completed' && entry.undo ? { undo: entry.undo } : {}),
   };
 }
 

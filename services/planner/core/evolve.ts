@@ -5,12 +5,15 @@
  */
 import {
   type Action,
+  type ApprovalGrant,
   type ApprovalRecord,
   type ChildOutcome,
+  contentHash,
   type Passage,
   RESULT_LABEL,
   type RunEntry,
 } from '@tutti/contracts';
+import { EFFECT_UNKNOWN } from './approvals.ts';
 import { outcomeText } from './conversation.ts';
 import { cancelling, end } from './evolve-end.ts';
 import { post, tellParent } from './evolve-letters.ts';
@@ -145,6 +148,8 @@ function apply(state: PartitionState, run: ActiveRun, entry: ActiveEntry): void 
       return;
     case 'approval.requested':
       return approvalRequested(state, run, entry);
+    case 'approval.voted':
+      return voted(state, run, entry);
     case 'approval.decided':
       return decided(state, run, entry);
     case 'child.started':
@@ -337,6 +342,32 @@ function approvalRequested(state: PartitionState, run: ActiveRun, entry: Entry<'
   tellParent(state, run, entry.at);
 }
 
+/** Who writes other arguments changes what is asked: the call is from then on the one that they wrote. */
+function voted(state: PartitionState, run: ActiveRun, entry: Entry<'approval.voted'>): void {
+  const approval = run.approvals.find((candidate) => candidate.id === entry.approval);
+  if (!approval) throw new Error(`run ${run.id} has no approval ${entry.approval}`);
+  if (!entry.arguments) {
+    approval.approvedBy = [...(approval.approvedBy ?? []), entry.by];
+    return tellParent(state, run, entry.at);
+  }
+  approval.asked ??= approval.arguments;
+  approval.arguments = entry.arguments;
+  approval.argumentsHash = contentHash({ tool: approval.tool, arguments: entry.arguments });
+  approval.approvedBy = [entry.by];
+  const held = run.held[approval.callId];
+  if (held?.step.kind === 'execute') {
+    const { summands: _before, ...step } = held.step;
+    uncount(run, held);
+    held.step = {
+      ...step,
+      call: { ...step.call, arguments: entry.arguments },
+      ...(entry.summands && !isEmpty(entry.summands) ? { summands: entry.summands } : {}),
+    };
+    count(run, held.step);
+  }
+  tellParent(state, run, entry.at);
+}
+
 function decided(state: PartitionState, run: ActiveRun, entry: Entry<'approval.decided'>): void {
   const approval = run.approvals.find((candidate) => candidate.id === entry.approval);
   if (!approval) throw new Error(`run ${run.id} has no approval ${entry.approval}`);
@@ -349,7 +380,7 @@ function decided(state: PartitionState, run: ActiveRun, entry: Entry<'approval.d
   const step = run.held[approval.callId];
   delete run.held[approval.callId];
   if (step && entry.decision === 'approved') {
-    step.grant = { id: approval.id, argumentsHash: approval.argumentsHash, by: entry.by, at: entry.at };
+    step.grant = grantOf(approval, entry);
     step.notBefore = 0;
     run.open[step.callId] = step;
   } else if (step?.step.kind === 'execute' && entry.decision !== 'cancelled') {
@@ -361,8 +392,21 @@ function decided(state: PartitionState, run: ActiveRun, entry: Entry<'approval.d
   tellParent(state, run, entry.at);
 }
 
-/** The policy under which the tools service asks whether to repeat what may have happened (services/tools/broker/recover.ts). */
-const EFFECT_UNKNOWN = 'tutti.effect-unknown';
+function grantOf(approval: ApprovalRecord, { by, at }: Entry<'approval.decided'>): ApprovalGrant {
+  const { id, argumentsHash, basis, asked, tool, expiresAt } = approval;
+  const voters = approval.approvedBy ?? [];
+  const approvedBy = voters.includes(by) ? voters : [...voters, by];
+  return {
+    id,
+    argumentsHash,
+    by,
+    at,
+    expiresAt,
+    ...(basis ? { basis } : {}),
+    ...(approvedBy.length > 1 ? { approvedBy } : {}),
+    ...(asked ? { editedFrom: contentHash({ tool, arguments: asked }) } : {}),
+  };
+}
 
 function refusal(approval: ApprovalRecord, entry: Entry<'approval.decided'>): string {
   const because = entry.reason ? ` Reason: ${entry.reason}` : '';

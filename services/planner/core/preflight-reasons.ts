@@ -42,6 +42,8 @@ export function nameOf(entry: RunEntry): string {
       return `the question being ${entry.outcome}`;
     case 'approval.requested':
       return `asking a human for ${entry.approval.tool}`;
+    case 'approval.voted':
+      return entry.arguments ? 'other arguments of an approver' : 'a vote of an approver';
     case 'approval.decided':
       return `the approval being ${entry.decision}`;
     case 'sleep.started':

@@ -29,6 +29,7 @@ export function requestOf(
   open: OpenStep,
   agent: AgentManifest,
   pinned: Bundle | undefined,
+  now = state.at,
 ): StepRequest {
   const { step } = open;
   const { bundle } = run.start;
@@ -65,7 +66,8 @@ export function requestOf(
           agent: agent.name,
           tool: step.call.name,
           arguments: step.call.arguments,
-          ...(open.grant ? { approval: open.grant } : {}),
+          // What was approved and not made in time is asked for again.
+          ...(open.grant && now < (open.grant.expiresAt ?? now + 1) ? { approval: open.grant } : {}),
           ...(run.start.effects ? { effects: run.start.effects } : {}),
           label: open.label ?? run.label,
           ...(history ? { history } : {}),

@@ -19,6 +19,7 @@ import { agentFor, type Round } from './round.ts';
 import { isActive, type PartitionState, type QueuedRun, type RunState, sessionKey, type TenantState } from './state.ts';
 import { request } from './steps.ts';
 import { chooseStrategy } from './strategy.ts';
+import { undoNext } from './undo.ts';
 
 type Start = Extract<InboundMessage, { type: 'start' }>;
 
@@ -147,7 +148,9 @@ function begin(round: Round, run: QueuedRun): void {
     const error = new TuttiError('not_found', `the bundle ${run.start.bundle} has no agent "${run.start.agent}"`);
     return end(round, run, error.toInfo());
   }
-  const { strategy, reason } = chooseStrategy(agent, run.start);
+  const { strategy, reason } = run.start.undo
+    ? { strategy: 'direct' as const, reason: `undoes what ${run.start.undo.run} did` }
+    : chooseStrategy(agent, run.start);
   const label = labelFrom(agent.labels, USER_LABEL);
   round.emit(run.id, {
     type: 'run.started',
@@ -158,6 +161,7 @@ function begin(round: Round, run: QueuedRun): void {
   });
   const started = round.run(run.id)!;
   if (!isActive(started)) return;
+  if (started.start.undo) return undoNext(round, started);
   request(round, started, { kind: 'recall' });
   if (agent.knowledge.length > 0) request(round, started, { kind: 'search' });
   if (needsToolset(agent)) request(round, started, { kind: 'describe' });

@@ -27,6 +27,7 @@ import type {
   StepSpec,
   Strategy,
   ToolDefinition,
+  UndoOffer,
   Usage,
 } from '@tutti/contracts';
 import { NOTHING_DONE, USER_LABEL } from '@tutti/contracts';
@@ -173,6 +174,7 @@ export interface EndedRun extends RunHead {
   usage: Usage;
   degraded: boolean;
   approvals: ApprovalRecord[];
+  undo?: UndoOffer[];
 }
 
 export type RunState = QueuedRun | ActiveRun | EndedRun;

@@ -155,17 +155,23 @@ function executed(
   const dispatched = done && result.dispatched !== false;
   // What a policy says is the bundle's own word.
   const label = done ? result.label : SYSTEM_LABEL;
+  const edited = run.open[callId]!.grant?.editedFrom !== undefined;
+  const told = edited ? `An approver changed the arguments to ${JSON.stringify(step.call.arguments)}.\n` : '';
   round.emit(run.id, {
     type: 'step.completed',
     callId,
     result: {
       kind: 'execute',
       replayed: done && result.replayed,
+      ...(done && result.converted ? { converted: result.converted } : {}),
+      ...(done && result.whole ? { whole: result.whole } : {}),
       action: {
         callId,
         tool: step.call.name,
         arguments: step.call.arguments,
-        content: done ? result.content : `Not done: a policy denies ${step.call.name}. Reason: ${result.reason}`,
+        content: done
+          ? `${told}${result.content}`
+          : `Not done: a policy denies ${step.call.name}. Reason: ${result.reason}`,
         isError: done ? result.isError : true,
         effect: done ? result.effect : 'pure',
         ...(label ? { label } : {}),
@@ -186,9 +192,13 @@ export function stepFailed(round: Round, run: ActiveRun, callId: string, error: 
   const label = step.kind === 'execute' ? definitionOf(round.state, run, step.call.name)?.label : undefined;
   round.emit(run.id, { type: 'step.failed', callId, error, ...(label ? { label } : {}), ...dead });
   // The model can say what a failed tool call means, and an answer that was not remembered is an answer still.
-  if (step.kind !== 'execute' && step.kind !== 'remember')
+  const isForModel = step.kind === 'execute' && !ENDS_RUN.has(error.code);
+  if (!isForModel && step.kind !== 'remember')
     end(round, run, { ...error, message: `${STEP_NAMES[step.kind]} failed: ${error.message}` });
 }
+
+/** What no other call of the model makes better: the bundle is broken, a call id stands for two calls, or it was stopped. */
+const ENDS_RUN: ReadonlySet<ErrorInfo['code']> = new Set(['bundle_invalid', 'call_mismatch', 'forbidden']);
 
 function retry(round: Round, run: ActiveRun, open: OpenStep, error: ErrorInfo, patient: boolean): void {
   const attempt = open.attempt + (patient ? 0 : 1);

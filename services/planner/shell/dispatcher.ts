@@ -190,6 +190,10 @@ export class Dispatcher implements Dispatch {
     this.#drain(verb, lane);
   }
 
+  bar(call: Asking & { tenant: string }): void {
+    this.#caller.bar('execute', call);
+  }
+
   #unhold(asking: Asking): void {
     for (const lane of this.#lanes.values()) if (lane.held.delete(keyOf(asking))) return;
   }

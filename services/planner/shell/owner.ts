@@ -22,7 +22,7 @@ import type { Dispatch } from '../ports/dispatch.ts';
 import type { PartitionLog } from '../ports/log.ts';
 import { answer } from './answers.ts';
 import { type Decided, type PackedBatch, toBatches } from './batches.ts';
-import { CallsUnderWay, openCalls } from './calls-under-way.ts';
+import { type CallsOptions, CallsUnderWay, openCalls } from './calls-under-way.ts';
 import { CheckpointDue } from './checkpoint-due.ts';
 import { EntryCache } from './entry-cache.ts';
 import { Intake } from './intake.ts';
@@ -44,6 +44,8 @@ export interface OwnerOptions {
   context: ServiceContext<PlannerConfig>;
   store: PartitionLog;
   dispatch: Dispatch;
+  /** The kill switch: why an agent's runs may not go on, in words. */
+  stop?: CallsOptions['stop'];
   nextTick(timing: ScheduleTiming, after: number): number | null;
   /** Called once when the partition turned out to belong to somebody else, or cannot go on. */
   onLost(error: Error): void;
@@ -153,6 +155,7 @@ export class PartitionOwner {
       bundle: this.#intake.bundle,
       push: (input) => this.#push(input),
       telemetry: this.#telemetry,
+      stop: this.#options.stop,
     });
     this.#calls = calls;
     // What came due or may begin while nobody was here.

@@ -5,9 +5,11 @@
  */
 import { type ApprovalGrant, type EffectRecord, type Label, RESULT_LABEL, TuttiError } from '@tutti/contracts';
 import { logOf } from '@tutti/runtime';
-import { cutResult } from '../core/text.ts';
 import { LedgerConflict } from '../ports/ledger.ts';
 import { ToolCallError, type ToolResult } from '../ports/tool-source.ts';
+import type { Ending } from './admission.ts';
+import { stoppedBy } from './authorize.ts';
+import { shapeResult } from './shape-result.ts';
 import type { BrokerDeps, Call, CallTrace, Result } from './types.ts';
 
 const INTENT_TRIES_MAX = 3;
@@ -31,7 +33,8 @@ export async function dispatch(
   signal: AbortSignal,
 ): Promise<Result | undefined> {
   const { request, tool } = call;
-  const leave = deps.admission.enter(tool.name);
+  const leave = deps.admission.enter(request.tenant, tool);
+  let ending: Ending = 'silent';
   const done = deps.working.start(request.tenant, request.callId);
   let sent = false;
   const base: RecordBase = {
@@ -49,6 +52,11 @@ export async function dispatch(
     attempt: place.attempt,
     at: deps.clock.nowMs(),
     approval: place.grant,
+    schema: tool.schemaHash,
+    policies: call.policy.hash,
+    allowedBy: call.allowedBy,
+    causedBy: request.label,
+    ...(call.converted.length > 0 ? { converted: call.converted } : {}),
   };
   try {
     const startedMs = deps.clock.monotonicMs();
@@ -56,8 +64,14 @@ export async function dispatch(
     if (sequence === undefined) return undefined;
     if (!(await stillMine(deps, call, sequence, startedMs))) return undefined;
     if (signal.aborted) {
-      await writeVoid(deps, call, base, sequence, 'cancelled before dispatch');
-      throw abortError(signal);
+      const error = abortError(signal);
+      await writeVoid(deps, call, base, sequence, 'cancelled before dispatch', error.code === 'cancelled');
+      throw error;
+    }
+    const stopped = stoppedBy(deps, call);
+    if (stopped) {
+      await writeVoid(deps, call, base, sequence, 'stopped before dispatch');
+      return stopped;
     }
     let result: ToolResult;
     sent = true;
@@ -65,13 +79,14 @@ export async function dispatch(
       result = await deps.traced(call, (trace) => send(deps, call, place.attempt, signal, trace));
     } catch (error) {
       sent = asCallError(error).sent === 'maybe';
+      ending = 'failed';
       return await afterFailure(deps, call, base, sequence, error);
     }
-    const content = cutResult(result.content, deps.limits.resultCharsMax);
+    ending = 'answered';
     const outcome: OutcomeRecord = {
       ...base,
       kind: 'outcome',
-      content,
+      ...(await shapeResult(deps, call, result)),
       isError: result.isError,
       ...provenanceOf(call, result),
       how: 'answered',
@@ -83,11 +98,10 @@ export async function dispatch(
     // Its intent may be in the ledger all the same (an acknowledgement got lost): nobody has to ask what came of it.
     if (!sent) deps.working.giveUpUnsent(base.token);
     done();
-    leave();
+    leave(ending);
   }
 }
 
-/** The intent's sequence, or undefined when another record came first. Throws `unavailable`: nothing was dispatched. */
 /** What stands beside a result: its label where it is not the default's, and which policies let the call pass. */
 export function provenanceOf(call: Call, result: Pick<ToolResult, 'label'>): { label?: Label; policy?: string } {
   const label = result.label ?? call.tool.trust.label;
@@ -99,11 +113,18 @@ export function provenanceOf(call: Call, result: Pick<ToolResult, 'label'>): { l
 
 type OutcomeRecord = Extract<EffectRecord, { kind: 'outcome' }>;
 
-export function doneBy({ content, isError, effect, label, policy }: OutcomeRecord, replayed: boolean): Result {
-  const beside = { ...(label ? { label } : {}), ...(policy === undefined ? {} : { policy }) };
+export function doneBy(outcome: OutcomeRecord, replayed: boolean): Result {
+  const { content, isError, effect, label, policy, converted, whole } = outcome;
+  const beside = {
+    ...(label ? { label } : {}),
+    ...(policy === undefined ? {} : { policy }),
+    ...(converted ? { converted } : {}),
+    ...(whole ? { whole } : {}),
+  };
   return { status: 'done', content, isError, effect, replayed, ...beside };
 }
 
+/** The intent's sequence, or undefined when another record came first. Throws `unavailable`: nothing was dispatched. */
 async function writeIntent(
   deps: BrokerDeps,
   call: Call,
@@ -232,10 +253,12 @@ async function writeVoid(
   base: RecordBase,
   sequence: number,
   reason: string,
+  barred = false,
 ): Promise<void> {
   const { tenant, callId } = call.request;
+  const record: EffectRecord = { ...base, kind: 'void', reason, at: deps.clock.nowMs() };
   try {
-    await deps.ledger.append(tenant, callId, { ...base, kind: 'void', reason, at: deps.clock.nowMs() }, sequence);
+    await deps.ledger.append(tenant, callId, barred ? { ...record, barred } : record, sequence);
   } catch (error) {
     deps.log.warn({ ...logOf(call.request), err: error }, 'that a call never left could not be recorded');
   }

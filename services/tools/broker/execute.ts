@@ -7,11 +7,14 @@
 import { type Bundle, TuttiError } from '@tutti/contracts';
 import { logOf } from '@tutti/runtime';
 import { type Intent, type Outcome, type Situation, situate } from '../core/situation.ts';
-import { cutResult } from '../core/text.ts';
 import type { Tool } from '../toolbox/toolbox.ts';
+import type { Ending } from './admission.ts';
+import { authorize } from './authorize.ts';
+import { bar } from './bar.ts';
 import { abortError, asCallError, backoffMs, dispatch, doneBy, provenanceOf } from './dispatch.ts';
-import { authorize, checkAgent, prepare, requestHashOf } from './prepare.ts';
+import { checkAgent, prepare, requestHashOf } from './prepare.ts';
 import { recover } from './recover.ts';
+import { shapeResult } from './shape-result.ts';
 import type { BrokerDeps, Call, ExecuteRequest, Result } from './types.ts';
 
 /** Times that the ledger may move under one delivery before it is sent back. */
@@ -21,6 +24,8 @@ const WAIT_MAX_MS = 1_000;
 
 export interface Broker {
   execute(request: ExecuteRequest, signal: AbortSignal): Promise<Result>;
+  /** The run has given the call up: it must not begin any more for that run. */
+  bar(call: { tenant: string; run: string; callId: string }): Promise<void>;
 }
 
 export function createBroker(deps: BrokerDeps): Broker {
@@ -49,7 +54,7 @@ export function createBroker(deps: BrokerDeps): Broker {
       running.delete(key);
     }
   }
-  return { execute };
+  return { execute, bar: (call) => bar(deps, call) };
 }
 
 /** The other delivery was given up, for reasons of its own. */
@@ -99,13 +104,17 @@ async function findTool(
 
 async function runWithLedger(deps: BrokerDeps, call: Call, signal: AbortSignal): Promise<Result> {
   const { tenant, callId } = call.request;
+  const { requestHash, argumentsHash, grant } = call;
+  const hashes = { requestHash, argumentsHash, run: call.request.run, editedFrom: grant?.editedFrom };
   let waitMs = WAIT_MS;
   for (let round = 0; round < ROUNDS_MAX; ) {
     if (signal.aborted) throw abortError(signal);
-    const situation = situate(await deps.ledger.last(tenant, callId), call);
+    const situation = situate(await deps.ledger.last(tenant, callId), hashes);
     switch (situation.next) {
       case 'replay':
         return replay(situation.outcome);
+      case 'barred':
+        throw new TuttiError('cancelled', `the call ${callId} was cancelled before it was made; nothing was done`);
       case 'mismatch':
         deps.log.error(
           { ...logOf(call.request), tool: call.tool.name, recorded: situation.recorded.tool },
@@ -154,7 +163,7 @@ async function begin(
   { afterSequence, attempt, approvedHash }: Begin,
   signal: AbortSignal,
 ): Promise<Result | undefined> {
-  const refused = authorize(call, [call.argumentsHash, approvedHash]);
+  const refused = await authorize(deps, call, [call.argumentsHash, approvedHash], signal);
   return refused ?? dispatch(deps, call, { afterSequence, attempt, grant: call.grant }, signal);
 }
 
@@ -167,23 +176,33 @@ function afterUnsent(intent: Intent, sequence: number): Begin {
 /** Pure calls may repeat freely: no intent, no outcome, and the request's own signal ends them. */
 async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promise<Result> {
   const { tool } = call;
-  const refused = authorize(call, [call.argumentsHash]);
+  const refused = await authorize(deps, call, [call.argumentsHash], signal);
   if (refused) return refused;
-  const leave = deps.admission.enter(tool.name);
+  const leave = deps.admission.enter(call.request.tenant, tool);
+  let ending: Ending = 'silent';
   try {
     return await deps.traced(call, async (trace): Promise<Done> => {
       for (let tries = 1; ; tries++) {
         if (signal.aborted) throw abortError(signal);
         try {
           const result = await tool.call(call.arguments, { signal, timeoutMs: tool.timeoutMs });
-          const content = cutResult(result.content, deps.limits.resultCharsMax);
-          const beside = provenanceOf(call, result);
-          return { status: 'done', content, isError: result.isError, effect: tool.effect, replayed: false, ...beside };
+          ending = 'answered';
+          const { isError } = result;
+          return {
+            status: 'done',
+            ...(await shapeResult(deps, call, result)),
+            isError,
+            effect: tool.effect,
+            replayed: false,
+            ...provenanceOf(call, result),
+            ...(call.converted.length > 0 ? { converted: call.converted } : {}),
+          };
         } catch (error) {
           if (signal.aborted) throw abortError(signal);
           if (error instanceof TuttiError && !error.retryable) throw error;
           const failure = asCallError(error);
           trace?.failed(tries, failure);
+          ending = 'failed';
           if (tries >= deps.limits.callTriesMax)
             throw new TuttiError(failure.code, `${tool.name}: ${failure.message}`, {
               retryAfterMs: failure.retryAfterMs,
@@ -193,7 +212,7 @@ async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promi
       }
     });
   } finally {
-    leave();
+    leave(ending);
   }
 }
 

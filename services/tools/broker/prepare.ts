@@ -1,8 +1,7 @@
-/** From a request to a call that may be dispatched: the agent's tools, valid arguments, and what policy says. */
-import { type Bundle, SYSTEM_LABEL, summandsOf, TuttiError } from '@tutti/contracts';
+/** From a request to a call: the agent's tools, valid arguments, and what a policy says of it. */
+import { type Bundle, fitsAny, SYSTEM_LABEL, summandsOf, TuttiError } from '@tutti/contracts';
 import type { PolicyDecision } from '@tutti/policy';
 import { hashOfCall } from '../core/situation.ts';
-import { fitsAny } from '../core/text.ts';
 import type { Tool } from '../toolbox/toolbox.ts';
 import type { BrokerDeps, Call, ExecuteRequest, Result } from './types.ts';
 
@@ -35,58 +34,12 @@ export function prepare(deps: BrokerDeps, request: ExecuteRequest, tool: Tool, b
     request,
     tool,
     arguments: checked.arguments,
+    converted: checked.converted,
     argumentsHash: hashOfCall(tool.name, checked.arguments),
     requestHash: requestHashOf(request),
     grant: request.approval,
     policy: deps.policy(request.bundle, bundle),
     attributes: bundle.agents[request.agent]?.attributes,
-  };
-}
-
-/** Undefined: go ahead. `approvedHashes`: grants for these count as a yes to this call. */
-export function authorize(call: Call, approvedHashes: (string | undefined)[]): Result | undefined {
-  const { request, tool, grant } = call;
-  const approved = grant !== undefined && approvedHashes.includes(grant.argumentsHash);
-  const own = decide(call, tool, approved);
-  const verdict = own.decision === 'allow' ? ofFork(call, own, approved) : own;
-  call.decided = verdict;
-  switch (verdict.decision) {
-    case 'allow':
-      call.allowedBy = own.policy;
-      return undefined;
-    case 'deny':
-      return { status: 'denied', reason: verdict.reason, policy: verdict.policy };
-    case 'approval': {
-      const changed = grant
-        ? ` The approval ${grant.id} was given for other arguments, which have changed since: it does not count.`
-        : '';
-      return {
-        status: 'approval_required',
-        reason: `${verdict.reason}${changed}`,
-        policy: verdict.policy,
-        arguments: call.arguments,
-        argumentsHash: call.argumentsHash,
-        expiresInMs: verdict.approval?.expiresInMs,
-        effect: tool.effect,
-        ...(request.label ? { label: request.label } : {}),
-      };
-    }
-    default:
-      throw new TuttiError('internal', `unknown decision for ${request.callId}: ${verdict.decision satisfies never}`);
-  }
-}
-
-/** A fork repeats what somebody did already: what it changes in the world is a human's to allow, whatever policies say. */
-function ofFork({ request, tool }: Call, allowed: PolicyDecision, approved: boolean): PolicyDecision {
-  const policy = 'tutti.fork';
-  if (request.effects === undefined || tool.effect === 'pure' || (request.effects === 'approve' && approved))
-    return allowed;
-  if (request.effects === 'block')
-    return { decision: 'deny', policy, reason: 'This run is a fork, in which nothing may be changed in the world.' };
-  return {
-    decision: 'approval',
-    policy,
-    reason: 'This run is a fork: a human has to allow what it changes in the world.',
   };
 }
 

@@ -7,6 +7,8 @@ import type { ArgumentChecker } from '../adapters/arguments.ts';
 import type { ToolsLimits } from '../config.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Peers } from '../ports/peers.ts';
+import type { Results } from '../ports/results.ts';
+import type { Switches } from '../ports/switches.ts';
 import type { ToolCallError } from '../ports/tool-source.ts';
 import type { Tool, Toolbox } from '../toolbox/toolbox.ts';
 import type { Admission } from './admission.ts';
@@ -25,6 +27,8 @@ export interface Call {
   request: ExecuteRequest;
   tool: Tool;
   arguments: Record<string, unknown>;
+  /** Arguments that came in another type, in words. */
+  converted: string[];
   argumentsHash: string;
   requestHash: string;
   grant: ApprovalGrant | undefined;
@@ -53,6 +57,8 @@ export interface BrokerDeps {
   peers: Peers;
   working: Working;
   admission: Admission;
+  switches: Switches;
+  results: Results;
   checker: ArgumentChecker;
   clock: Clock;
   log: Logger;

@@ -5,7 +5,10 @@
 import { isDeepStrictEqual } from 'node:util';
 import {
   type Bundle,
+  contentHash,
   type EffectKind,
+  fitsAny,
+  isTaken,
   type JsonSchema,
   type Label,
   type PolicyAttributes,
@@ -18,7 +21,7 @@ import {
   toolTrust,
   type WithheldTool,
 } from '@tutti/contracts';
-import { fitsAny, toolName } from '../core/text.ts';
+import { toolName } from '../core/text.ts';
 import { descriptionLabel } from '../core/tool-labels.ts';
 import type { SourceListing, SourceTool, ToolCallOptions, ToolResult, ToolSource } from '../ports/tool-source.ts';
 
@@ -46,10 +49,16 @@ export interface Tool {
   /** What the bundle's policy schema adds. */
   attributes: PolicyAttributes | undefined;
   timeoutMs: number;
+  limits: { concurrentMax?: number | undefined; perMinuteMax?: number | undefined };
   /** Name, as models know it, of the tool that undoes this one. */
   undo: string | undefined;
+  undoWith: Record<string, string> | undefined;
   /** How to ask whether a call happened, and the tool to ask with. */
   probe: { with: Tool; how: NonNullable<ToolOverride['probe']> } | undefined;
+  /** What an approver is shown, and the tool that it is read with. */
+  shows: { with: Tool; how: NonNullable<ToolOverride['shows']> } | undefined;
+  /** Hash of `parameters`. */
+  schemaHash: string;
   call(args: Record<string, unknown>, options: ToolCallOptions): Promise<ToolResult>;
 }
 
@@ -139,11 +148,14 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
     const byOwnName = new Map<string, Tool>();
     for (const offered of listing.tools) {
       const name = toolName(manifest.prefix, offered.name);
-      if (!name) problems.push(`"${offered.name}" is left out: its name is longer than a tool's may be`);
+      if (!name)
+        problems.push(`"${offered.name}" is left out: there is nothing in its name that a tool's name may hold`);
       else byOwnName.set(offered.name, toolOf(name, entry, offered));
     }
     for (const [ownName, tool] of byOwnName) {
-      const undo = manifest.tools[ownName]?.undo;
+      const declared = manifest.tools[ownName]?.undo;
+      const undo = typeof declared === 'object' ? declared.tool : declared;
+      if (typeof declared === 'object') tool.undoWith = declared.arguments;
       tool.undo = undo && byOwnName.get(undo)?.name;
       if (undo && !tool.undo) problems.push(`"${undo}", which undoes "${ownName}", is no tool of this source`);
       const how = manifest.tools[ownName]?.probe;
@@ -152,6 +164,13 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       else if (how && probeWith!.effect !== 'pure')
         problems.push(`the probe "${how.tool}" of "${ownName}" is not pure`);
       else if (how && probeWith) tool.probe = { with: probeWith, how };
+      const show = manifest.tools[ownName]?.shows;
+      const showWith = show && byOwnName.get(show.tool);
+      if (show && showWith?.effect !== 'pure') {
+        problems.push(`"${show.tool}", which shows what "${ownName}" is about, is no pure tool of this source`);
+        // An approver who sees less than the bundle wants them to see must not be asked.
+        byOwnName.delete(ownName);
+      } else if (show && showWith) tool.shows = { with: showWith, how: show };
     }
     const allowed = [...byOwnName].filter(([ownName]) => isTaken(manifest, ownName));
     return { listing, tools: allowed.map(([, tool]) => tool), problems };
@@ -175,8 +194,12 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       sums: override?.sums,
       attributes: override?.attributes,
       timeoutMs: override?.timeoutMs ?? options.callTimeoutMs,
+      limits: override?.limits ?? {},
       undo: undefined,
+      undoWith: undefined,
       probe: undefined,
+      shows: undefined,
+      schemaHash: contentHash(offered.parameters),
       async call(args, callOptions) {
         active += 1;
         try {
@@ -354,10 +377,6 @@ function unknownNames(manifest: Bundle['tools'][string], listing: SourceListing)
   return [...Object.keys(manifest.tools), ...(manifest.allow ?? []), ...(manifest.deny ?? [])]
     .filter((name, index, list) => !has(name) && list.indexOf(name) === index)
     .map((name) => `the bundle speaks of "${name}", which the source does not have`);
-}
-
-function isTaken({ allow, deny }: Bundle['tools'][string], ownName: string): boolean {
-  return (allow === undefined || fitsAny(ownName, allow)) && !(deny !== undefined && fitsAny(ownName, deny));
 }
 
 function asTuttiError(error: unknown): TuttiError {

@@ -8,6 +8,7 @@ import {
   AgentManifest,
   type Bundle,
   CollectionManifest,
+  contentHash,
   type KnowledgeDocument,
   Name,
   ToolSource,
@@ -16,7 +17,8 @@ import {
 import { policyEngineOf } from '@tutti/policy';
 import { z } from 'zod';
 import { loadDocuments } from './documents.ts';
-import { BundleFiles } from './files.ts';
+import { BUNDLE_LIMITS, BundleFiles } from './files.ts';
+import { neededPart } from './openapi-document.ts';
 import { Problems } from './problems.ts';
 
 const MANIFEST = 'tutti.yaml';
@@ -58,8 +60,14 @@ export function bundleUri(name: string): string {
   return `bundle:${name}/`;
 }
 
-/** Throws TuttiError: `not_found` (no bundle there), `bundle_invalid` (with all mistakes). */
-export function loadBundle(path: string): LoadedBundle {
+/** What is behind a URL that a source names (remote-documents.ts), or why nothing is. */
+export type RemoteDocument = { data: Record<string, unknown>; text: string } | { problem: string };
+
+/**
+ * Throws TuttiError: `not_found` (no bundle there), `bundle_invalid` (with all mistakes). Reads files alone; documents
+ * behind URLs have to be handed in.
+ */
+export function loadBundle(path: string, remote: ReadonlyMap<string, RemoteDocument> = new Map()): LoadedBundle {
   const dir = resolve(path);
   if (!existsSync(dir) || !statSync(dir).isDirectory()) throw new TuttiError('not_found', `there is no folder ${dir}`);
   if (!existsSync(`${dir}/${MANIFEST}`))
@@ -73,7 +81,7 @@ export function loadBundle(path: string): LoadedBundle {
   const { collections: folders, documents } = loadDocuments(files, problems, bundleUri(name));
   const collections = [...new Set([...folders, ...Object.keys(described)])].sort();
   const agents = loadAgents(files, problems, collections);
-  const tools = loadTools(files, problems);
+  const tools = loadTools(files, problems, remote);
   const manifests = collections.map((collection) => [
     collection,
     CollectionManifest.parse({ ...described[collection], name: collection }),
@@ -142,25 +150,49 @@ function instructionsOf(data: Record<string, unknown>, file: string, files: Bund
   return { instructions: files.text(given.trim(), file, 'instructions') ?? 'unreadable' };
 }
 
-function loadTools(files: BundleFiles, problems: Problems): Bundle['tools'] {
+export function toolManifests(files: BundleFiles): [name: string, file: string][] {
+  return manifests(files, 'tools');
+}
+
+function loadTools(
+  files: BundleFiles,
+  problems: Problems,
+  remote: ReadonlyMap<string, RemoteDocument>,
+): Bundle['tools'] {
   const tools: Bundle['tools'] = {};
-  for (const [source, file] of manifests(files, 'tools')) {
+  for (const [source, file] of toolManifests(files)) {
     if (!checkName(source, file, problems)) continue;
     const data = files.object(file);
     if (!data) continue;
-    const parsed = ToolSource.safeParse(
-      typeof data.document === 'string'
-        ? { ...data, document: files.object(data.document, file, 'document') ?? {} }
-        : data,
-    );
+    const pins = typeof data.pins === 'string' ? { pins: files.object(data.pins, file, 'pins') ?? {} } : {};
+    const parsed = ToolSource.safeParse({ ...data, ...documentOf(data, file, files, problems, remote), ...pins });
     if (!parsed.success) {
       problems.addZod(file, parsed.error);
       continue;
     }
     if (tools[source]) problems.add(file, `there is another tool source called "${source}"`);
-    tools[source] = parsed.data;
+    const manifest = parsed.data;
+    tools[source] =
+      manifest.type === 'openapi' ? { ...manifest, document: neededPart(manifest.document, manifest) } : manifest;
   }
   return tools;
+}
+
+/** A document that is named by its path or URL, as data. */
+function documentOf(
+  { document }: Record<string, unknown>,
+  file: string,
+  files: BundleFiles,
+  problems: Problems,
+  remote: ReadonlyMap<string, RemoteDocument>,
+): { document?: Record<string, unknown>; origin?: { url: string; hash: string } } {
+  if (typeof document !== 'string') return {};
+  if (!/^https?:\/\//i.test(document))
+    return { document: files.object(document, file, 'document', BUNDLE_LIMITS.documentBytesMax) ?? {} };
+  const found = remote.get(document) ?? { problem: 'was not read' };
+  if ('data' in found) return { document: found.data, origin: { url: document, hash: contentHash(found.text) } };
+  problems.add(file, `"${document}" ${found.problem}`, 'document');
+  return { document: {} };
 }
 
 const SCHEMA = 'policies/schema.cedarschema';

@@ -46,10 +46,23 @@ export function approvalText(approval: Approval, now = Date.now()): string {
   return [
     `${yellow('? Approval needed:')} ${bold(safe(approval.tool))} ${dim(`(${approval.effect}, ${approval.id})`)}`,
     ...lines,
+    ...(approval.shown ? [`    ${dim('as of now:')} ${safe(approval.shown)}`] : []),
+    ...(approval.changes ?? []).map((change) => `    ${yellow('changed since it was approved:')} ${safe(change)}`),
+    ...votes(approval),
     dim(
       `    why: ${oneLine(approval.reason, 200)} (policy ${safe(approval.policy)}); open for ${timeUntil(approval.expiresAt, now)}`,
     ),
   ].join('\n');
+}
+
+function votes({ quorum = 1, approvedBy = [], approvers }: Approval): string[] {
+  const who = approvers ? ` of ${approvers.map(safe).join(', ')}` : '';
+  if (quorum === 1) return who ? [dim(`    for one${who}`)] : [];
+  return [
+    dim(
+      `    ${approvedBy.length} of ${quorum}${who} have approved${approvedBy.length ? `: ${approvedBy.map(safe).join(', ')}` : ''}`,
+    ),
+  ];
 }
 
 function timeUntil(iso: string, now: number): string {

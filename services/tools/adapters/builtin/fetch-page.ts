@@ -36,8 +36,8 @@ export const fetchPageTool: SourceTool = {
     },
   },
   effect: 'pure',
-  // Strangers wrote what comes back, and an address that a model makes up can carry anything out.
-  labels: { integrity: 'untrusted', clearance: 'public' },
+  // Strangers wrote it, and whoever runs the page learns its address: what an address may be made of is public.
+  labels: { integrity: 'untrusted', clearance: [] },
 };
 
 export function createFetchPage(options: { outbound: Outbound; responseBytesMax: number }) {

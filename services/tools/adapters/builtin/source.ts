@@ -19,13 +19,13 @@ interface Builtin {
   run(args: Record<string, unknown>, options: ToolCallOptions): ToolResult | Promise<ToolResult>;
 }
 
-/** Nothing that they are given leaves this process, and what they say is computed here: where a tool does not say otherwise. */
-const WITHIN: ToolLabels = { integrity: 'tool:trusted', clearance: 'all' };
-
 export interface BuiltinOptions {
   outbound: Outbound;
   responseBytesMax: number;
 }
+
+/** Nothing that they are given leaves this process, and what they say is computed here. */
+const WITHIN: ToolLabels = { integrity: 'tool:trusted', clearance: 'all' };
 
 export function createBuiltinSource(options: BuiltinOptions): ToolSource {
   const builtins: Builtin[] = [

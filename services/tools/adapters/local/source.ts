@@ -1,5 +1,5 @@
 /** Tools of the process that runs the tools service: TypeScript functions with a zod schema. For people who embed Tutti. */
-import { type EffectKind, type JsonSchema, TuttiError } from '@tutti/contracts';
+import { type EffectKind, type JsonSchema, type ToolLabels, TuttiError } from '@tutti/contracts';
 import { z } from 'zod';
 import { ToolCallError, type ToolCallOptions, type ToolResult, type ToolSource } from '../../ports/tool-source.ts';
 
@@ -16,6 +16,7 @@ export interface LocalTool {
   effect: EffectKind;
   parameters: JsonSchema;
   returns: JsonSchema | undefined;
+  labels: ToolLabels | undefined;
   call(args: Record<string, unknown>, context: LocalCall): Promise<ToolResult>;
 }
 
@@ -33,6 +34,8 @@ export function defineTool<Parameters extends z.ZodObject, Returns extends z.Zod
   description: string;
   /** What is not said counts as `irreversible`. */
   effect?: EffectKind;
+  /** How far its results can be trusted, and what it may be given; `untrusted` where nothing is said. */
+  labels?: ToolLabels;
   parameters: Parameters;
   returns?: Returns;
   run(args: z.output<Parameters>, context: LocalCall): Promise<z.input<Returns>> | z.input<Returns>;
@@ -41,6 +44,7 @@ export function defineTool<Parameters extends z.ZodObject, Returns extends z.Zod
     name: tool.name,
     description: tool.description,
     effect: tool.effect ?? 'irreversible',
+    labels: tool.labels,
     parameters: schemaOf(tool.parameters, 'input'),
     returns: tool.returns && schemaOf(tool.returns, 'output'),
     async call(args, context) {
@@ -73,12 +77,13 @@ export function createLocalSource(tools: LocalTool[] | undefined, toolset: strin
     async list() {
       if (!tools) throw new TuttiError('unavailable', `this process has no toolset "${toolset}"`, { retryable: false });
       return {
-        tools: tools.map(({ name, description, effect, parameters, returns }) => ({
+        tools: tools.map(({ name, description, effect, parameters, returns, labels }) => ({
           name,
           description,
           effect,
           parameters,
           returns,
+          labels,
         })),
         problems: [],
       };

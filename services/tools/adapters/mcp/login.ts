@@ -51,6 +51,8 @@ export function createLogin({ redirectUrl, open, client, clientMetadataUrl }: Lo
     tokens: () => tokens,
     saveTokens(given) {
       tokens = given;
+      // Kept from asking to coming back alone: the server may name another authorization server the next time.
+      discovery = undefined;
     },
     redirectToAuthorization(url) {
       answer = open(url);

@@ -6,10 +6,11 @@ import { type ToolSource as Manifest, TuttiError } from '@tutti/contracts';
 import type { Placeholders } from '../../core/placeholders.ts';
 import { ToolCallError, type ToolCallOptions, type ToolResult, type ToolSource } from '../../ports/tool-source.ts';
 import { type Outbound, OutboundRefused, readText } from '../outbound/outbound.ts';
-import { type Operations, readOperations } from './operations.ts';
-import { type Data, isData } from './references.ts';
+import { firstServer, type Operation, type Operations, readOperations } from './operations.ts';
+import { isData } from './references.ts';
 import { buildRequest, type HttpRequest, UnsendableArgument } from './request.ts';
 import { type Answer, readAnswer } from './response.ts';
+import { type Credentials, readSecuritySchemes } from './security.ts';
 
 /** Failures of connecting: nothing was sent. */
 const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);
@@ -36,8 +37,10 @@ export function createOpenApiSource({
     return read;
   };
 
-  function base(): URL {
-    const template = manifest.url ?? serverOf(manifest.document);
+  const security = readSecuritySchemes(manifest.document, manifest.auth ?? {}, placeholders);
+
+  function base(operation?: Operation): URL {
+    const template = manifest.url ?? serverOf(manifest, operation);
     const filled = placeholders.fillAddress(template);
     if (!URL.canParse(filled) || !/^https?:$/.test(new URL(filled).protocol))
       throw new TuttiError('bundle_invalid', 'the URL of the source is no absolute http or https URL');
@@ -47,10 +50,13 @@ export function createOpenApiSource({
     return url;
   }
 
-  function headersOf(request: HttpRequest, idempotencyKey: string | undefined): Headers {
+  function headersOf(request: HttpRequest, credentials: Credentials, idempotencyKey: string | undefined): Headers {
     try {
       const headers = new Headers({ accept: 'application/json, text/*;q=0.8, */*;q=0.1' });
       for (const [name, value] of request.headers) headers.set(name, value);
+      for (const [name, value] of credentials.headers) headers.set(name, value);
+      const cookies = credentials.cookies.map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+      if (cookies.length > 0) headers.set('cookie', cookies.join('; '));
       for (const [name, value] of Object.entries(manifest.headers)) headers.set(name, placeholders.fill(value));
       if (idempotencyKey !== undefined) headers.set(manifest.idempotencyHeader, idempotencyKey);
       return headers;
@@ -66,12 +72,14 @@ export function createOpenApiSource({
     if (!operation) throw new ToolCallError('no', `the document has no operation "${name}"`);
     let request: HttpRequest;
     try {
-      request = buildRequest(base(), operation, args);
+      request = buildRequest(base(operation), operation, args);
     } catch (error) {
       if (error instanceof UnsendableArgument) return { content: `Nothing was sent: ${error.message}.`, isError: true };
       throw error;
     }
-    const headers = headersOf(request, options.idempotencyKey);
+    const credentials = security.of(operation.security);
+    for (const [name, value] of credentials.query) request.url.searchParams.set(name, value);
+    const headers = headersOf(request, credentials, options.idempotencyKey);
     const answer = await send(request, headers, options);
     return readAnswer({ ...answer, text: placeholders.redact(answer.text) }, operation.tool.effect === 'pure');
   }
@@ -106,24 +114,29 @@ export function createOpenApiSource({
     isStatic: true,
     async list() {
       base();
-      for (const value of Object.values(manifest.headers)) placeholders.fill(value);
+      for (const value of Object.values({ ...manifest.headers, ...manifest.auth })) placeholders.fill(value);
       const { operations: found, problems } = operations();
-      return { tools: [...found.values()].map((operation) => operation.tool), problems };
+      const tools = [...found.values()].map((operation) => operation.tool);
+      return { tools, problems: [...security.problems, ...problems] };
     },
     call,
     close: () => outbound.close(),
   };
 }
 
-function serverOf(document: Data): string {
-  const server = Array.isArray(document.servers) ? document.servers[0] : undefined;
+/** A relative address is one beside the document. */
+function serverOf(manifest: OpenApiOptions['manifest'], operation: Operation | undefined): string {
+  const server = operation?.server ?? firstServer(manifest.document) ?? (manifest.origin && { url: '/' });
   if (!isData(server) || typeof server.url !== 'string')
     throw new TuttiError('bundle_invalid', 'the document names no server: set `url`');
   const variables = isData(server.variables) ? server.variables : {};
-  return server.url.replace(/\{([^}]+)\}/g, (all, name: string) => {
+  const url = server.url.replace(/\{([^}]+)\}/g, (all, name: string) => {
+    const given = manifest.serverVariables?.[name];
     const variable = variables[name];
-    return isData(variable) && typeof variable.default === 'string' ? variable.default : all;
+    return given ?? (isData(variable) && typeof variable.default === 'string' ? variable.default : all);
   });
+  const isRelative = manifest.origin && !URL.canParse(url) && !url.startsWith('${');
+  return isRelative && URL.canParse(url, manifest.origin!.url) ? new URL(url, manifest.origin!.url).href : url;
 }
 
 function failureOf(error: unknown, timedOutAfterMs: number | undefined): ToolCallError {
