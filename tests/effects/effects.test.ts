@@ -20,7 +20,7 @@ test('tools die after an effect and before its record, the bus with an intent un
   expect({ lines, folder, wrong: cells.filter(({ wrong }) => wrong) }).toEqual({ lines, folder: undefined, wrong: [] });
   expect(cells.length).toBe(7);
   expect(summary(cells)).toBe('effects 6, asked 1, wrong 0');
-}, 240_000);
+}, 420_000);
 
 test('what is wrong is counted, and stands in the table', () => {
   const cell: Cell = {
