@@ -35,6 +35,7 @@ export function createProgram(exit: (code: number) => void): Command {
   scheduleCommands(program, exit);
   deadLetterCommands(program, exit);
   switchCommands(program, exit);
+  policyCommands(program, exit);
   contentCommands(program, exit);
   return program;
 }
@@ -251,6 +252,28 @@ function approvalCommands(program: Command, exit: (code: number) => void): void 
     .action(async (id: string, options: { url?: string; deny?: boolean; reason?: string; arguments?: string }) => {
       const { approveCommand } = await import('./commands/approvals.ts');
       exit(await approveCommand(id, options));
+    });
+}
+
+function policyCommands(program: Command, exit: (code: number) => void): void {
+  const policy = program.command('policy').description('what policies decide, and what they decided');
+  policy
+    .command('test')
+    .description("run a bundle's policy test cases (policies/tests/*.yaml); needs no running Tutti")
+    .argument('[dir]', 'folder of a bundle', '.')
+    .action(async (dir: string) => {
+      const { policyTestCommand } = await import('./commands/policy.ts');
+      exit(await policyTestCommand(dir));
+    });
+  policy
+    .command('explain')
+    .description('which policies decided about a call, and what had led to it')
+    .argument('<call>', 'id of a call, as a journal shows it')
+    .option('--run <id>', 'the run that made it; looked for where it is left out')
+    .addOption(url())
+    .action(async (call: string, options: { url?: string; run?: string }) => {
+      const { policyExplainCommand } = await import('./commands/policy.ts');
+      exit(await policyExplainCommand(call, options));
     });
 }
 

@@ -122,6 +122,26 @@ export const ToolLabels = z.strictObject({
 });
 export type ToolLabels = z.infer<typeof ToolLabels>;
 
+export interface ToolTrust {
+  /** Of its results. */
+  label: Label;
+  /** Least integrity of what led to a call; undefined: what its effect kind says. */
+  needs: Integrity | undefined;
+  clearance: string[] | 'all' | undefined;
+}
+
+/** What is said of a tool, put together. `declared`: the most particular first (the tool, then its source). */
+export function toolTrust(...declared: (ToolLabels | undefined)[]): ToolTrust {
+  const first = <K extends keyof ToolLabels>(key: K): ToolLabels[K] =>
+    declared.find((labels) => labels?.[key] !== undefined)?.[key];
+  const clearance = first('clearance');
+  return {
+    label: labelFrom({ integrity: first('integrity'), confidentiality: first('confidentiality') }, RESULT_LABEL),
+    needs: first('needs'),
+    clearance: clearance === undefined || clearance === 'all' ? clearance : confidentialityOf(clearance),
+  };
+}
+
 /** The label of a collection's passages, as a bundle has it. */
 export function collectionLabel(
   collections: Record<string, { labels?: ContentLabels | undefined }> | undefined,

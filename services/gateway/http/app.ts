@@ -6,6 +6,7 @@ import { errorBody, RequestProblem, statusOf } from '../core/errors.ts';
 import { createAuthenticate } from './auth.ts';
 import type { GatewayDeps } from './deps.ts';
 import { approvalRoutes } from './routes-approvals.ts';
+import { callRoutes } from './routes-calls.ts';
 import { catalogueRoutes } from './routes-catalogue.ts';
 import { chatRoutes } from './routes-chat.ts';
 import { deadLetterRoutes } from './routes-dead-letters.ts';
@@ -54,6 +55,7 @@ export function createApp(deps: GatewayDeps): FastifyInstance {
     sessionRoutes,
     inputRoutes,
     journalRoutes,
+    callRoutes,
     scheduleRoutes,
     deadLetterRoutes,
     switchRoutes,

@@ -3,6 +3,7 @@ import { Bundle } from '@tutti/contracts';
 import { z } from 'zod';
 import { ChatCompletionRequest } from '../core/chat-request.ts';
 import { DecideApproval, ListApprovals } from './routes-approvals.ts';
+import { ExplainCall } from './routes-calls.ts';
 import { ListDeadLetters } from './routes-dead-letters.ts';
 import { PutDocument } from './routes-documents.ts';
 import { AnswerQuestion } from './routes-input.ts';
@@ -57,6 +58,12 @@ export const ENDPOINTS: readonly Endpoint[] = [
     contentType: 'text/plain',
   },
   { method: 'POST', path: '/v1/preflight', summary: 'Try a bundle on runs.', body: Preflight },
+  {
+    method: 'GET',
+    path: '/v1/calls/{id}/decisions',
+    summary: 'Which policies decided about a call.',
+    query: ExplainCall,
+  },
   { method: 'GET', path: '/v1/schedules', summary: 'Schedules.' },
   { method: 'GET', path: '/v1/schedules/{name}', summary: 'A schedule, with its next ticks.' },
   { method: 'PUT', path: '/v1/schedules/{name}', summary: 'Set a schedule.', body: PutSchedule },

@@ -11,11 +11,13 @@ import {
   type PolicyAttributes,
   type Sums,
   type ToolOverride,
+  type ToolTrust,
   TuttiError,
   toErrorInfo,
+  toolTrust,
 } from '@tutti/contracts';
 import { toolName } from '../core/text.ts';
-import { descriptionLabel, type ToolTrust, trustOf } from '../core/tool-labels.ts';
+import { descriptionLabel } from '../core/tool-labels.ts';
 import type { SourceListing, SourceTool, ToolCallOptions, ToolResult, ToolSource } from '../ports/tool-source.ts';
 
 /** After a failed listing the source is left alone for this long. */
@@ -161,7 +163,7 @@ export function createToolbox(bundle: Bundle, options: ToolboxOptions): Toolbox 
       effect: override?.effect ?? offered.effect,
       effectIsPinned: source.isStatic || override?.effect !== undefined,
       tags: override?.tags ?? [],
-      trust: trustOf(override?.labels, manifest.labels, offered.labels),
+      trust: toolTrust(override?.labels, manifest.labels, offered.labels),
       described: descriptionLabel(isInBundle, manifest.labels),
       sums: override?.sums,
       attributes: override?.attributes,
