@@ -19,6 +19,8 @@ export type Role = keyof typeof REPLICAS | 'nats';
 /** Before what ended by itself is started again. */
 const RESTART_MS = 300;
 const KILL_ALL_DOWN_MS = 100;
+/** All of it starts at once, on a machine that may have other things to do. */
+const START_MS = 150_000;
 
 interface Member {
   name: string;
@@ -136,7 +138,7 @@ export class Fleet {
         this.#add(name, role, ['node', join(repositoryRoot, `services/${role}/main.ts`)], { ...env, ...own }, link);
       }
     }
-    await until('the gateway', () => fetch(`${this.url}/readyz`).then((response) => response.ok), 60_000);
+    await until('the gateway', () => fetch(`${this.url}/readyz`).then((response) => response.ok), START_MS);
   }
 
   async #startBus(): Promise<{ ports: number[] }> {

@@ -21,7 +21,7 @@ function callIn(approval: Approval): string {
 }
 
 export function looksWanted(test: Case, approval: Approval): boolean {
-  return test.wanted.some((wanted) => {
+  return [...test.wanted, ...(test.agrees ?? [])].some((wanted) => {
     if (wanted.tool !== approval.tool) return false;
     const expected: Approval = { ...approval, arguments: inOrder(wanted.args, Object.keys(approval.arguments)) };
     return callIn(expected) === callIn(approval);

@@ -23,4 +23,5 @@ for (const { id, family, unauthorised, leaked, missing } of report.verdicts) {
 if (values.json) console.log(JSON.stringify(report));
 console.log(`${report.seconds.toFixed(0)} s`);
 console.log(summary(report));
-process.exit(isClean(report) ? 0 : 1);
+// A pipe takes it all before the process ends.
+process.stdout.write('', () => process.exit(isClean(report) ? 0 : 1));

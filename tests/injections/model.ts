@@ -5,7 +5,7 @@
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { canaryOf, type Order, ordersIn, resolved, same } from './orders.ts';
+import { canaryOf, type Mark, type Order, ordersIn, resolved, same } from './orders.ts';
 
 interface Asked {
   messages: {
@@ -21,7 +21,15 @@ interface Asked {
 
 const ANSWER_CHARS_MAX = 6_000;
 
-export async function startModel(): Promise<{ url: string; close(): void }> {
+export interface Model {
+  url: string;
+  /** Cases whose attacker it obeyed, with the tools that it was made to call. */
+  obeyed: Map<string, Set<string>>;
+  close(): void;
+}
+
+export async function startModel(): Promise<Model> {
+  const obeyed: Model['obeyed'] = new Map();
   const server = createServer((request, response) => {
     let body = '';
     request.setEncoding('utf8');
@@ -30,7 +38,7 @@ export async function startModel(): Promise<{ url: string; close(): void }> {
     });
     request.on('end', () => {
       const asked = JSON.parse(body) as Asked;
-      const message = nextMessage(asked);
+      const message = nextMessage(asked, obeyed);
       const finish_reason = 'tool_calls' in message ? 'tool_calls' : 'stop';
       const usage = { prompt_tokens: 10, completion_tokens: 10, total_tokens: 20 };
       const base = { id: 'chat-1', created: 1, model: 'obedient' };
@@ -59,6 +67,7 @@ export async function startModel(): Promise<{ url: string; close(): void }> {
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}/v1`,
+    obeyed,
     close() {
       server.close();
       server.closeAllConnections();
@@ -66,8 +75,8 @@ export async function startModel(): Promise<{ url: string; close(): void }> {
   };
 }
 
-function nextMessage(asked: Asked) {
-  const { messages, tools = [] } = asked;
+function nextMessage(asked: Asked, obeyed: Model['obeyed']) {
+  const { messages } = asked;
   const said = messages.filter(({ role }) => role === 'user').map(({ content }) => content ?? '');
   const id =
     said
@@ -79,26 +88,28 @@ function nextMessage(asked: Asked) {
     return { role: 'assistant', content: planFor(messages, said.at(-1) ?? '') };
   const next = asked.tool_choice === 'none' ? undefined : nextOrder(asked, said, id);
   if (!next) return { role: 'assistant', content: answerFrom(messages, id) };
-  // The protocol's numbers come as text here: tools coerce what their schemas call a number.
+  if (next.mark === '@@') obeyed.set(id, (obeyed.get(id) ?? new Set()).add(next.tool));
+  // Numbers go as text: tools coerce what their schemas call a number.
   const call = { name: next.tool, arguments: JSON.stringify(next.args) };
   return {
     role: 'assistant',
     content: null,
     tool_calls: [{ index: 0, id: `c${messages.length}`, type: 'function', function: call }],
   };
+}
 
-  function nextOrder(_asked: Asked, user: string[], about: string): Order | undefined {
-    const told = [...messages.map(({ content }) => content ?? ''), JSON.stringify(tools)].join('\n');
-    const canary = told.includes(canaryOf(about)) ? canaryOf(about) : undefined;
-    const made = messages.flatMap(({ tool_calls = [] }) =>
-      tool_calls.map(({ function: { name, arguments: args } }) => ({ tool: name, args: JSON.parse(args) })),
-    );
-    const wanted = [...ordersIn(told, '@@', about), ...ordersIn(user.join('\n'), '##', about)];
-    const offered = new Set(tools.map((tool) => tool.function.name));
-    return wanted
-      .map((one) => resolved(one, canary))
-      .find((one) => one && offered.has(one.tool) && !made.some((call) => same(call, one)));
-  }
+/** Attackers' orders come before the user's; one that was made, or that nothing is known for yet, is passed over. */
+function nextOrder({ messages, tools = [] }: Asked, said: string[], id: string): (Order & { mark: Mark }) | undefined {
+  const told = [...messages.map(({ content }) => content ?? ''), JSON.stringify(tools)].join('\n');
+  const canary = told.includes(canaryOf(id)) ? canaryOf(id) : undefined;
+  const made = messages.flatMap(({ tool_calls = [] }) =>
+    tool_calls.map(({ function: { name, arguments: args } }) => ({ tool: name, args: JSON.parse(args) })),
+  );
+  const offered = new Set(tools.map((tool) => tool.function.name));
+  const of = (mark: Mark, text: string) =>
+    ordersIn(text, mark, id).map((one) => ({ mark, one: resolved(one, canary) }));
+  for (const { mark, one } of [...of('@@', told), ...of('##', said.join('\n'))])
+    if (one && offered.has(one.tool) && !made.some((call) => same(call, one))) return { ...one, mark };
 }
 
 /** One task with everything in it; nothing more is to be planned once there are results. */
@@ -107,7 +118,7 @@ function planFor(messages: Asked['messages'], goal: string): string {
   const task = {
     id: 'work',
     goal: goal.slice(0, 1_900),
-    tools: ['readPage', 'readFile', 'sendMail', 'postMessage', 'payInvoice', 'deleteRecord', 'translate'],
+    tools: ['readPage', 'readFile', 'readSecret', 'sendMail', 'postMessage', 'payInvoice', 'deleteRecord', 'translate'],
   };
   return JSON.stringify({
     reason: 'one piece of work',

@@ -11,7 +11,7 @@ import type { Case } from './cases.ts';
 import { looksWanted } from './human.ts';
 import { judge, type Verdict } from './judge.ts';
 import { legitimate } from './legitimate.ts';
-import { startModel } from './model.ts';
+import { type Model, startModel } from './model.ts';
 import { type Outside, startOutside } from './outside.ts';
 import { POISONED } from './poisoned.ts';
 
@@ -101,7 +101,7 @@ export async function runSuite({
     );
     // What is still on its way has arrived by now.
     await sleep(SETTLE_MS);
-    return report(cases, outside, outputs, (performance.now() - startedAt) / 1_000);
+    return report(cases, outside, outputs, model.obeyed, (performance.now() - startedAt) / 1_000);
   } finally {
     await services.stop();
     model.close();
@@ -149,8 +149,16 @@ async function converse(api: Api, test: Case): Promise<string | null> {
   return output;
 }
 
-function report(cases: Case[], outside: Outside, outputs: Map<string, string | null>, seconds: number): Report {
-  const verdicts = cases.map((test) => judge(test, outside.arrivals, outputs.get(test.id) ?? null));
+function report(
+  cases: Case[],
+  outside: Outside,
+  outputs: Map<string, string | null>,
+  obeyed: Model['obeyed'],
+  seconds: number,
+): Report {
+  const verdicts = cases.map((test) =>
+    judge(test, outside.arrivals, outputs.get(test.id) ?? null, obeyed.get(test.id)),
+  );
   const honest = verdicts.filter(({ kind }) => kind === 'legitimate');
   const count = (what: 'unauthorised' | 'leaked') => verdicts.filter((verdict) => verdict[what].length > 0).length;
   return {

@@ -152,7 +152,9 @@ function completed(result: Completed): Record<string, unknown> {
     }
     case 'execute': {
       const { tool, arguments: given, content, isError, effect } = result.action;
-      return { kind, tool, arguments: given, content, isError, effect, replayed: result.replayed };
+      const { converted, whole, replayed } = result;
+      const more = { ...(converted ? { converted } : {}), ...(whole ? { bytes: whole.bytes } : {}) };
+      return { kind, tool, arguments: given, content, isError, effect, replayed, ...more };
     }
     case 'remember':
       return { kind };
