@@ -62,7 +62,7 @@ async function prove(engine: Engine): Promise<number> {
     log(`${SERVICES.length * REPLICAS} containers of ours are up; gateways at ${urls.join(', ')}`);
     log(await bookTrip(urls[0]!, await portOf(engine, 'jaeger', 16686)));
     log('the same with the scripted model, and a shop that counts');
-    await compose(['up', '-d', '--no-build', ...scale], scripted);
+    await compose(['up', '-d', '--no-build', '--no-deps', '--scale', `router=${REPLICAS}`, 'router'], scripted);
     const proof = new Proof({ urls: await gatewayUrls(engine), outside, seed, log });
     await until('a bundle to be taken', () => proof.apply().then(() => true), UP_MS);
     proof.load(Number(values['at-once']));
