@@ -74,6 +74,8 @@ export async function disturb(options: DisturbOptions): Promise<void> {
     await kubectl('delete', 'pod', `${RELEASE}-mongodb-0`);
     await kubectl('rollout', 'status', `statefulset/${RELEASE}-mongodb`, `--timeout=${ROLLOUT}`);
   });
+  // Its figures come a while after the node.
+  await until('metrics of pods', () => kubectl('top', 'pods').then(Boolean), SCALE_MS);
   await proof.phase('an HPA scales tools up and down', () => autoscale(options));
   await proof.phase('helm upgrade of everything at once', () => tutti.upgrade({ logLevel: 'warn' }));
 }
