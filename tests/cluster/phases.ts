@@ -13,8 +13,8 @@ const FORCED = 0.5;
 const SCALE_MS = 300_000;
 const POLL_MS = 1_000;
 const HEAVY_AT_ONCE = 40;
-/** Of what a replica of tools asks for. Small, so that a small machine's load is more. */
-const HPA_PERCENT = 100;
+/** Of what a replica of tools asks for, here 20m: more than the load before needs, and less than that with the heavy one. */
+const HPA_PERCENT = 400;
 
 export interface DisturbOptions {
   proof: Proof;
