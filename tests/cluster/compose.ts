@@ -103,7 +103,11 @@ async function composeOf(engine: Engine): Promise<(args: string[], env: NodeJS.P
   if (!plugin && !(await has('docker-compose')))
     throw new Error('there is neither "docker compose" nor docker-compose');
   const [command, first] = plugin ? [process.env.DOCKER ?? 'docker', ['compose']] : ['docker-compose', []];
-  const ports = { TUTTI_PORT: `${port}-${port + REPLICAS - 1}`, TUTTI_JAEGER_PORT: String(port + 10) };
+  const ports = {
+    TUTTI_PORT: `${port}-${port + REPLICAS - 1}`,
+    TUTTI_JAEGER_PORT: String(port + 10),
+    COMPOSE_HTTP_TIMEOUT: '300',
+  };
   return (args, env) =>
     run(command, [...first, '-p', PROJECT, ...args], {
       env: { ...engine.env, ...ports, ...env },
