@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { SERVICES } from '@tutti/contracts';
 import { repositoryRoot, until } from '@tutti/testkit';
 import { isClean, random, summary } from '../crash/crash.ts';
-import { startOutside } from '../crash/outside.ts';
+import { type Outside, startOutside } from '../crash/outside.ts';
 import { has, run } from './commands.ts';
 import { type Engine, makeImages, openEngine } from './engine.ts';
 import { Proof, phaseTable } from './proof.ts';
@@ -47,12 +47,10 @@ process.exit(exitCode);
 
 async function prove(engine: Engine): Promise<number> {
   const chance = random(seed);
-  const gateway = await engine.docker('network', 'inspect', 'bridge', '-f', '{{(index .IPAM.Config 0).Gateway}}');
-  const outside = await startOutside(chance, gateway.trim());
   const compose = await composeOf(engine);
   const scale = SERVICES.flatMap((service) => ['--scale', `${service}=${REPLICAS}`]);
   const offline = { OPENAI_BASE_URL: '', OPENAI_API_KEY: '', TUTTI_MODEL: '' };
-  const scripted = { OPENAI_BASE_URL: outside.modelUrl, OPENAI_API_KEY: 'none', TUTTI_MODEL: 'crash' };
+  let outside: Outside | undefined;
   try {
     await compose(['down', '-v', '--remove-orphans'], offline);
     log('docker compose up');
@@ -62,7 +60,9 @@ async function prove(engine: Engine): Promise<number> {
     log(`${SERVICES.length * REPLICAS} containers of ours are up; gateways at ${urls.join(', ')}`);
     log(await bookTrip(urls[0]!, await portOf(engine, 'jaeger', 16686)));
     log('the same with the scripted model, and a shop that counts');
-    await compose(['up', '-d', '--no-build', ...scale], scripted);
+    outside = await startOutside(chance, await hostAddress(engine));
+    const scripted = { OPENAI_BASE_URL: outside.modelUrl, OPENAI_API_KEY: 'none', TUTTI_MODEL: 'crash' };
+    await compose(['up', '-d', '--no-build', '--no-deps', '--scale', `router=${REPLICAS}`, 'router'], scripted);
     const proof = new Proof({ urls: await gatewayUrls(engine), outside, seed, log });
     await until('a bundle to be taken', () => proof.apply().then(() => true), UP_MS);
     proof.load(Number(values['at-once']));
@@ -84,8 +84,14 @@ async function prove(engine: Engine): Promise<number> {
     return isClean(report) ? 0 : 1;
   } finally {
     if (!values.keep) await compose(['down', '-v', '--remove-orphans'], offline);
-    outside.close();
+    outside?.close();
   }
+}
+
+/** Of this machine, for its containers. */
+async function hostAddress(engine: Engine): Promise<string> {
+  const network = `${PROJECT}_default`;
+  return (await engine.docker('network', 'inspect', network, '-f', '{{(index .IPAM.Config 0).Gateway}}')).trim();
 }
 
 /** The plugin, or the older program of that name. */
@@ -97,7 +103,11 @@ async function composeOf(engine: Engine): Promise<(args: string[], env: NodeJS.P
   if (!plugin && !(await has('docker-compose')))
     throw new Error('there is neither "docker compose" nor docker-compose');
   const [command, first] = plugin ? [process.env.DOCKER ?? 'docker', ['compose']] : ['docker-compose', []];
-  const ports = { TUTTI_PORT: `${port}-${port + REPLICAS - 1}`, TUTTI_JAEGER_PORT: String(port + 10) };
+  const ports = {
+    TUTTI_PORT: `${port}-${port + REPLICAS - 1}`,
+    TUTTI_JAEGER_PORT: String(port + 10),
+    COMPOSE_HTTP_TIMEOUT: '300',
+  };
   return (args, env) =>
     run(command, [...first, '-p', PROJECT, ...args], {
       env: { ...engine.env, ...ports, ...env },
@@ -130,11 +140,15 @@ async function killEach(engine: Engine, service: string): Promise<void> {
     const state = '{{.State.Pid}} {{.RestartCount}}';
     const [pid, restarts] = (await engine.docker('inspect', '-f', state, id)).trim().split(' ').map(Number);
     process.kill(pid!, 'SIGKILL');
-    await until(`${service} to be started again`, async () => {
-      await sleep(POLL_MS);
-      const now = (await engine.docker('inspect', '-f', '{{.RestartCount}} {{.State.Health.Status}}', id)).trim();
-      return Number(now.split(' ')[0]) > restarts! && now.endsWith(' healthy');
-    });
+    await until(
+      `${service} to be started again`,
+      async () => {
+        await sleep(POLL_MS);
+        const now = (await engine.docker('inspect', '-f', '{{.RestartCount}} {{.State.Health.Status}}', id)).trim();
+        return Number(now.split(' ')[0]) > restarts! && now.endsWith(' healthy');
+      },
+      UP_MS,
+    );
     await sleep(KILL_GAP_MS);
   }
 }

@@ -27,6 +27,7 @@ export interface Tutti {
 }
 
 export async function installTutti(kubernetes: Kubernetes, log: (line: string) => void): Promise<Tutti> {
+  await removeTutti(kubernetes);
   for (const name of VOLUME_NAMES) {
     mkdirSync(folderOf(name), { recursive: true });
     // Whoever the pod's user is.
@@ -68,6 +69,14 @@ export async function installTutti(kubernetes: Kubernetes, log: (line: string) =
   };
   await until('the gateway', () => fetch(`${tutti.url}/readyz`).then(({ ok }) => ok), READY_MS);
   return tutti;
+}
+
+/** What an earlier proof has left on a cluster that is used again. */
+async function removeTutti(kubernetes: Kubernetes): Promise<void> {
+  await kubernetes.helm('uninstall', RELEASE, '--wait', '--ignore-not-found');
+  const all = ['--all', '--ignore-not-found', '--timeout=120s'];
+  await kubernetes.kubectl('delete', 'jobs,pvc', ...all);
+  await kubernetes.kubectl('delete', 'pv', ...all);
 }
 
 const FOLDER = join(tmpdir(), `tutti-cluster-${process.pid}`);

@@ -2,7 +2,7 @@
  * A Kubernetes to prove things on: the one of `--kubeconfig`, or else a whole one-node cluster of our own, built from
  * source once (deploy/testing/k8s), started for the proof and ended with it. Root only.
  */
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cacheDir, repositoryRoot } from '@tutti/testkit';
@@ -10,6 +10,8 @@ import { has, run } from './commands.ts';
 import type { Engine } from './engine.ts';
 
 const SCRIPTS = join(repositoryRoot, 'deploy/testing/k8s');
+const STATE = join(cacheDir, 'kube-state');
+const PODS = '10.244.0.0/16';
 const NEEDED = ['containerd', 'runc', 'ctr', 'iptables', 'conntrack', 'gcc'];
 const BUILD_MS = 7_200_000;
 /** The node's address on this machine, which its pods reach the machine by. */
@@ -31,32 +33,42 @@ export async function startKubernetes(log: (line: string) => void): Promise<Kube
         `there is no ${command}: apt-get install containerd runc containernetworking-plugins iptables conntrack ethtool socat gcc`,
       );
   const bin = join(cacheDir, 'kube');
-  log('Kubernetes: built from source where it is not there yet');
+  if (!existsSync(join(bin, 'metrics-server'))) log('Kubernetes is built from source: 10 minutes on two idle cores');
   await run(join(SCRIPTS, 'get-kube.sh'), [bin], { timeoutMs: BUILD_MS });
+  rmSync(STATE, { recursive: true, force: true });
+  mkdirSync(STATE, { recursive: true });
+  // A container engine on the same machine may have closed the way between pods.
+  for (const direction of ['-s', '-d'])
+    await run('sh', ['-c', forwarded(direction)]).catch((error: Error) => log(error.message));
+  log(await run(join(SCRIPTS, 'cluster-up.sh'), [bin, STATE]).then((text) => text.split('\n')[0] ?? ''));
+  return joinKubernetes(log);
+}
+
+const forwarded = (direction: string) =>
+  `iptables -C FORWARD ${direction} ${PODS} -j ACCEPT 2>/dev/null || iptables -I FORWARD ${direction} ${PODS} -j ACCEPT`;
+
+/** One that is up already. */
+export async function joinKubernetes(log: (line: string) => void): Promise<Kubernetes> {
   const helm = await findHelm(log);
-  const state = join(cacheDir, 'kube-state');
-  rmSync(state, { recursive: true, force: true });
-  mkdirSync(state, { recursive: true });
-  log(await run(join(SCRIPTS, 'cluster-up.sh'), [bin, state]).then((text) => text.split('\n')[0] ?? ''));
-  const env = { ...process.env, KUBECONFIG: join(state, 'kubeconfig') };
-  const kubectl = (...args: string[]) => run(join(bin, 'kubectl'), args, { env });
+  const command = join(cacheDir, 'kube/kubectl');
+  const env = { ...process.env, KUBECONFIG: join(STATE, 'kubeconfig') };
   return {
-    kubectl,
+    kubectl: (...args) => run(command, args, { env }),
     async apply(manifest) {
-      await run(join(bin, 'kubectl'), ['apply', '-f', '-'], { env, input: manifest });
+      await run(command, ['apply', '-f', '-'], { env, input: manifest });
     },
     helm: (...args) => run(helm, args, { env }),
     async load(engine, images) {
-      const file = join(state, 'images.tar');
+      const file = join(STATE, 'images.tar');
       await engine.docker('save', '-o', file, ...images);
-      await run('ctr', ['-a', join(state, 'containerd.sock'), '-n', 'k8s.io', 'images', 'import', file]);
+      await run('ctr', ['-a', join(STATE, 'containerd.sock'), '-n', 'k8s.io', 'images', 'import', file]);
       rmSync(file);
     },
     async stop() {
-      await run(join(SCRIPTS, 'cluster-down.sh'), [state]).catch((error: Error) => log(error.message));
+      await run(join(SCRIPTS, 'cluster-down.sh'), [STATE]).catch((error: Error) => log(error.message));
       // Mounts take a moment to go.
       await sleep(1_000);
-      rmSync(state, { recursive: true, force: true });
+      rmSync(STATE, { recursive: true, force: true });
     },
   };
 }
@@ -64,9 +76,9 @@ export async function startKubernetes(log: (line: string) => void): Promise<Kube
 async function findHelm(log: (line: string) => void): Promise<string> {
   if (await has('helm')) return 'helm';
   const folder = join(cacheDir, 'bin');
-  log('helm: built from source where it is not there yet');
+  if (!existsSync(join(folder, 'helm'))) log('helm is built from source');
   const env = { ...process.env, GOBIN: folder, CGO_ENABLED: '0' };
-  await run('sh', ['-c', `[ -x ${folder}/helm ] || go install helm.sh/helm/v3/cmd/helm@latest`], {
+  await run('sh', ['-c', `[ -x ${folder}/helm ] || go install helm.sh/helm/v3/cmd/helm@v3.22.0`], {
     env,
     timeoutMs: BUILD_MS,
     cwd: '/tmp',

@@ -1,5 +1,5 @@
 /**
- * `npm run cluster [-- --at-once N] [--deletions N] [--seed N] [--keep]`: the chart on a real Kubernetes, under load: rolling
+ * `npm run cluster [-- --at-once N] [--deletions N] [--seed N] [--keep] [--again]`: the chart on a real Kubernetes, under load: rolling
  * restarts, planners 1 → 3 → 1, pods deleted at random, NATS restarted, tools scaled up and down by an HPA, an upgrade. Exit code
  * 0 only with the last line `lost 0, twice 0, stuck 0`.
  */
@@ -8,7 +8,7 @@ import { isClean, random, summary } from '../crash/crash.ts';
 import { startOutside } from '../crash/outside.ts';
 import { IMAGES, makeImages, openEngine } from './engine.ts';
 import { installTutti } from './install.ts';
-import { NODE_ADDRESS, startKubernetes } from './kubernetes.ts';
+import { joinKubernetes, type Kubernetes, NODE_ADDRESS, startKubernetes } from './kubernetes.ts';
 import { disturb } from './phases.ts';
 import { Proof, phaseTable } from './proof.ts';
 import { bookTrip } from './trip.ts';
@@ -21,6 +21,7 @@ const { values } = parseArgs({
     deletions: { type: 'string', default: '12' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     keep: { type: 'boolean', default: false },
+    again: { type: 'boolean', default: false },
   },
 });
 const seed = Number(values.seed);
@@ -28,14 +29,10 @@ const zero = Date.now();
 const log = (line: string) => console.log(`${((Date.now() - zero) / 1_000).toFixed(1).padStart(7)} s  ${line}`);
 log(`seed ${seed}`);
 
-const engine = await openEngine(log);
-const closers: (() => unknown)[] = [() => engine.close()];
+const closers: (() => unknown)[] = [];
 let exitCode = 1;
 try {
-  await makeImages(engine, log);
-  const kubernetes = await startKubernetes(log);
-  if (!values.keep) closers.push(() => kubernetes.stop());
-  await kubernetes.load(engine, [IMAGES.tutti, IMAGES.nats, IMAGES.mongo, IMAGES.jaeger]);
+  const kubernetes = await prepare();
   const tutti = await installTutti(kubernetes, log);
   closers.push(() => tutti.clean());
   log(await bookTrip(tutti.url, tutti.jaegerUrl));
@@ -74,3 +71,18 @@ try {
   for (const close of closers.reverse()) await close();
 }
 process.exit(exitCode);
+
+/** A cluster with the images in it: the one that `--keep` has left, with `--again`. */
+async function prepare(): Promise<Kubernetes> {
+  if (values.again) return joinKubernetes(log);
+  const engine = await openEngine(log);
+  try {
+    await makeImages(engine, log);
+    const kubernetes = await startKubernetes(log);
+    if (!values.keep) closers.push(() => kubernetes.stop());
+    await kubernetes.load(engine, [IMAGES.tutti, IMAGES.nats, IMAGES.mongo, IMAGES.jaeger]);
+    return kubernetes;
+  } finally {
+    await engine.close();
+  }
+}

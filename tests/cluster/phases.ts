@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SERVICES } from '@tutti/contracts';
 import { until } from '@tutti/testkit';
+import type { Load } from '../crash/load.ts';
 import { RELEASE, type Tutti } from './install.ts';
 import type { Kubernetes } from './kubernetes.ts';
 import type { Proof } from './proof.ts';
@@ -13,8 +14,9 @@ const FORCED = 0.5;
 const SCALE_MS = 300_000;
 const POLL_MS = 1_000;
 const HEAVY_AT_ONCE = 40;
-/** Of what a replica of tools asks for. Small, so that a small machine's load is more. */
-const HPA_PERCENT = 100;
+const LIGHT_AT_ONCE = 1;
+/** Of what a replica of tools asks for, here 20m: less than any load needs, and more than one client does. */
+const HPA_PERCENT = 60;
 
 export interface DisturbOptions {
   proof: Proof;
@@ -43,7 +45,7 @@ export async function disturb(options: DisturbOptions): Promise<void> {
     await until(`${replicas} of ${service}`, pods, SCALE_MS);
   }
 
-  proof.load(atOnce);
+  const load = proof.load(atOnce);
   await proof.phase('nothing', () => sleep(10_000));
   for (const service of SERVICES) await proof.phase(`rolling restart of ${service}`, () => restart(service));
   await proof.phase('planners 2 → 1 → 3 → 1 → 2', async () => {
@@ -74,11 +76,15 @@ export async function disturb(options: DisturbOptions): Promise<void> {
     await kubectl('delete', 'pod', `${RELEASE}-mongodb-0`);
     await kubectl('rollout', 'status', `statefulset/${RELEASE}-mongodb`, `--timeout=${ROLLOUT}`);
   });
-  await proof.phase('an HPA scales tools up and down', () => autoscale(options));
+  // Its figures come a while after the node.
+  await until('metrics of pods', () => kubectl('top', 'pods').then(Boolean), SCALE_MS);
+  await proof.phase('an HPA scales tools up and down', () => autoscale(options, load));
+  proof.load(atOnce);
   await proof.phase('helm upgrade of everything at once', () => tutti.upgrade({ logLevel: 'warn' }));
 }
 
-async function autoscale({ proof, kubernetes, tutti, log }: DisturbOptions): Promise<void> {
+/** Up under a heavy load; down again while one client goes on. */
+async function autoscale({ proof, kubernetes, tutti, log }: DisturbOptions, load: Load): Promise<void> {
   const behavior = { scaleDown: { stabilizationWindowSeconds: 15 }, scaleUp: { stabilizationWindowSeconds: 0 } };
   await tutti.upgrade({
     tools: { autoscaling: { kind: 'hpa', min: 1, max: 4, cpuPercent: HPA_PERCENT, behavior } },
@@ -93,7 +99,8 @@ async function autoscale({ proof, kubernetes, tutti, log }: DisturbOptions): Pro
   const heavy = proof.load(HEAVY_AT_ONCE);
   const most = await until('the HPA to scale up', () => when((now) => now > 2), SCALE_MS);
   log(`  up to ${most} under load`);
-  await heavy.finish(SCALE_MS);
+  proof.load(LIGHT_AT_ONCE);
+  await Promise.all([heavy.finish(SCALE_MS), load.finish(SCALE_MS)]);
   const least = await until('the HPA to scale down', () => when((now) => now < most), SCALE_MS);
   log(`  down to ${least} again`);
 }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { cacheDir } from '@tutti/testkit';
 
 const run = promisify(execFile);
-const BUILD_MS = 1_800_000;
+const BUILD_MS = 600_000;
 
 type Labels = Record<string, string>;
 interface Probe {
