@@ -96,7 +96,7 @@ function json(response: ServerResponse, data: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(data));
 }
 
-interface Chat {
+export interface Chat {
   stream?: boolean;
   messages: { role: string; content: string | null }[];
   tools?: { function: { name: string } }[];
@@ -140,7 +140,7 @@ function planFor(what: string): string {
   });
 }
 
-function say(
+export function say(
   chat: Chat,
   response: ServerResponse,
   content: string,

@@ -108,6 +108,8 @@ export async function startStack(extra: Record<string, string> = {}): Promise<St
           const child = children.get(service);
           if (child && child.exitCode !== null) throw new Error(`it ended: ${stack.logs(service).slice(-2_000)}`);
           return ok(`http://127.0.0.1:${health[service]}/readyz`);
+        }).catch((error: Error) => {
+          throw new Error(`${error.message}; it said: ${stack.logs(service).slice(-2_000)}`);
         });
       }
     },

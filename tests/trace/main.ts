@@ -39,6 +39,8 @@ async function check(jaeger: Jaeger): Promise<number> {
       const problems = [...seen.problems, ...missing, ...(await findable(jaeger, seen))];
       wrong += problems.length;
       print(seen, problems);
+      const stored = (await jaeger.trace(seen.traceId)).length;
+      if (stored !== seen.spans.length) say(`  Jaeger shows ${stored}: some of them twice`);
       if (scenario !== undisturbed) continue;
       for (const line of outline(seen)) say(line);
       if (values.picture === undefined) continue;

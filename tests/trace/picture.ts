@@ -7,7 +7,7 @@ const ROW = 17;
 const TOP = 46;
 const TREE = 420;
 const BAR = 480;
-const NOTE = 420;
+const NOTE = 600;
 const INDENT = 14;
 const COLOURS: Record<string, string> = {
   'tutti-gateway': '#64748b',
