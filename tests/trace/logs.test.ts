@@ -6,7 +6,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import { SERVICES } from '@tutti/contracts';
 import { until } from '@tutti/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { type Chat, crashBundle, say } from '../crash/outside.ts';
 import { client } from '../e2e/client.ts';
 import { collectSpans } from '../e2e/collector.ts';
@@ -85,6 +85,9 @@ function startShop(): Promise<Outside> {
   });
 }
 
+/** Six processes: only a hang reaches this. */
+const HANGS_MS = 300_000;
+vi.setConfig({ testTimeout: HANGS_MS });
 let outside: Outside[];
 let collector: Awaited<ReturnType<typeof collectSpans>>;
 let stack: Stack;
@@ -111,7 +114,7 @@ beforeAll(async () => {
   const shop = bundle.tools.shop as { headers: Record<string, string> };
   shop.headers = { authorization: `Bearer ${'$'}{SHOP_LOGIN}` };
   await api.call('POST', '/v1/bundles', bundle);
-});
+}, HANGS_MS);
 afterAll(async () => {
   await stack?.stop();
   collector?.stop();
