@@ -3,7 +3,7 @@ import { ATTR } from '@tutti/runtime';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { collectSpans } from '../e2e/collector.ts';
 import { type Stack, startStack } from '../e2e/stack.ts';
-import { missingIn, parked, plannerKilled, type ReadTrace, SCENARIO_ENV, undisturbed } from './scenarios.ts';
+import { missingIn, parked, plannerKilled, type ReadTrace, SCENARIO_ENV, undisturbed, warmUp } from './scenarios.ts';
 import { judge } from './tree.ts';
 import { TRIP_SHAPE } from './trip-shape.ts';
 
@@ -17,6 +17,7 @@ const read: ReadTrace = async (traceId) => collector.spans().filter((span) => sp
 beforeAll(async () => {
   collector = await collectSpans();
   stack = await startStack({ ...SCENARIO_ENV, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
+  await warmUp(stack);
 }, HANGS_MS);
 afterAll(async () => {
   await stack?.stop();
