@@ -12,6 +12,7 @@ const BENCHMARKS: Record<string, { file: string; about: string }> = {
     file: 'planner/main.ts',
     about: 'a partition with ten thousand active runs that changes hands, and a hundred thousand parked runs',
   },
+  spans: { file: 'spans.ts', about: 'CPU for a span, from made to sent' },
   retriever: { file: 'retriever.ts', about: 'indexing and searching, beside FTS5 and a naive scan' },
 };
 

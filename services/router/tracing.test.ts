@@ -1,11 +1,13 @@
 /** What a model call leaves in a trace and in the numbers: one span whatever was tried, every attempt in it. */
 import { ChatRequest, type ChatResponse, CompleteBody } from '@tutti/contracts';
-import { createMetrics, type SpanOptions, type Telemetry } from '@tutti/runtime';
-import { expect, test } from 'vitest';
+import { createMetrics, type SpanOptions, startTelemetry, stopTelemetry, type Telemetry } from '@tutti/runtime';
+import { afterEach, expect, test } from 'vitest';
 import type { Candidate } from './core/choose.ts';
 import { ModelFailure } from './core/failure.ts';
 import type { ModelEntry } from './core/model.ts';
 import { observeChats } from './tracing.ts';
+
+afterEach(stopTelemetry);
 
 function recorder() {
   const spans: {
@@ -122,4 +124,30 @@ test('where no model answers, the span fails with the code alone', () => {
   });
   expect(JSON.stringify(spans)).not.toContain('CANARY');
   expect(text()).toMatch(/gen_ai_client_operation_duration_seconds_count\{.*error_type="internal"\} 1/);
+});
+
+test('with content switched on there is what was asked and answered, in the shape of the conventions', async () => {
+  await startTelemetry({ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9', TUTTI_TRACE_CONTENT: 'true' });
+  const { spans, begin } = recorder();
+  const answer = {
+    ...response,
+    message: { role: 'assistant', content: null, toolCalls: [{ id: 't1', name: 'find', arguments: { token: 'x' } }] },
+  } as ChatResponse;
+  begin(body, call, candidates).answered(big, answer, {
+    usage: response.usage,
+    costUsd: 0,
+    attempts: 1,
+    degraded: false,
+  });
+  const { attributes } = spans[0]!.options as { attributes: Record<string, string> };
+  expect(JSON.parse(attributes['gen_ai.input.messages']!)).toEqual([
+    { role: 'user', parts: [{ type: 'text', content: 'CANARY' }] },
+  ]);
+  expect(JSON.parse((spans[0]!.set as Record<string, string>)['gen_ai.output.messages']!)).toEqual([
+    {
+      role: 'assistant',
+      parts: [{ type: 'tool_call', id: 't1', name: 'find', arguments: { token: '[redacted]' } }],
+      finish_reason: 'stop',
+    },
+  ]);
 });

@@ -30,6 +30,9 @@ export interface Stack {
   stop(): Promise<void>;
 }
 
+/** Six processes that start at once, on a machine that has other things to do. */
+const READY_MS = 90_000;
+
 export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -104,10 +107,13 @@ export async function startStack(extra: Record<string, string> = {}): Promise<St
     },
     async ready() {
       for (const service of SERVICES) {
-        await until(`${service} to be ready`, () => {
+        const isReady = () => {
           const child = children.get(service);
           if (child && child.exitCode !== null) throw new Error(`it ended: ${stack.logs(service).slice(-2_000)}`);
           return ok(`http://127.0.0.1:${health[service]}/readyz`);
+        };
+        await until(`${service} to be ready`, isReady, READY_MS).catch((error: Error) => {
+          throw new Error(`${error.message}; it said: ${stack.logs(service).slice(-2_000)}`);
         });
       }
     },

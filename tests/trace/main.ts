@@ -10,7 +10,16 @@ import { ATTR } from '@tutti/runtime';
 import { startStack } from '../e2e/stack.ts';
 import { findJaeger, type Jaeger, startJaeger } from './jaeger.ts';
 import { drawTrace } from './picture.ts';
-import { missingIn, parked, plannerKilled, SCENARIO_ENV, type Scenario, type Seen, undisturbed } from './scenarios.ts';
+import {
+  missingIn,
+  parked,
+  plannerKilled,
+  SCENARIO_ENV,
+  type Scenario,
+  type Seen,
+  undisturbed,
+  warmUp,
+} from './scenarios.ts';
 import { treeOf } from './tree.ts';
 
 const { values } = parseArgs({ options: { picture: { type: 'string' }, keep: { type: 'boolean' } } });
@@ -33,12 +42,15 @@ async function check(jaeger: Jaeger): Promise<number> {
   const stack = await startStack({ ...SCENARIO_ENV, OTEL_EXPORTER_OTLP_ENDPOINT: jaeger.otlpUrl });
   let wrong = 0;
   try {
+    await warmUp(stack);
     for (const scenario of [undisturbed, plannerKilled, parked] satisfies Scenario[]) {
       const seen = await scenario(stack, jaeger.trace);
       const missing = missingIn(seen).map((what) => `missing: ${what}`);
       const problems = [...seen.problems, ...missing, ...(await findable(jaeger, seen))];
       wrong += problems.length;
       print(seen, problems);
+      const stored = (await jaeger.trace(seen.traceId)).length;
+      if (stored !== seen.spans.length) say(`  Jaeger shows ${stored}: some of them twice`);
       if (scenario !== undisturbed) continue;
       for (const line of outline(seen)) say(line);
       if (values.picture === undefined) continue;

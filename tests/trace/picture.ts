@@ -7,7 +7,7 @@ const ROW = 17;
 const TOP = 46;
 const TREE = 420;
 const BAR = 480;
-const NOTE = 420;
+const NOTE = 600;
 const INDENT = 14;
 const COLOURS: Record<string, string> = {
   'tutti-gateway': '#64748b',
@@ -72,6 +72,7 @@ export function drawTrace(spans: readonly Span[], title: string): string {
       `<rect x="${8 + at * 130}" y="24" width="9" height="9" rx="2" fill="${colour}"/><text x="${21 + at * 130}" y="32" fill="#475569">${service}</text>`,
   );
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" font-family="ui-monospace, Menlo, Consolas, monospace" font-size="10.5">
+<title>${escaped(title)}</title>
 <rect width="${width}" height="${height}" fill="#ffffff"/>
 <text x="8" y="14" font-weight="bold" fill="#0f172a">${escaped(title)}</text>
 ${legend.join('')}

@@ -1,20 +1,24 @@
 /** One trace a run, over real processes and a real bus, asserted edge by edge; `npm run trace` does the same with a real Jaeger. */
 import { ATTR } from '@tutti/runtime';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { collectSpans } from '../e2e/collector.ts';
 import { type Stack, startStack } from '../e2e/stack.ts';
-import { missingIn, parked, plannerKilled, type ReadTrace, SCENARIO_ENV, undisturbed } from './scenarios.ts';
+import { missingIn, parked, plannerKilled, type ReadTrace, SCENARIO_ENV, undisturbed, warmUp } from './scenarios.ts';
 import { judge } from './tree.ts';
 import { TRIP_SHAPE } from './trip-shape.ts';
 
 let collector: Awaited<ReturnType<typeof collectSpans>>;
 let stack: Stack;
+/** Processes start and stop again and again: only a hang reaches this. */
+const HANGS_MS = 300_000;
+vi.setConfig({ testTimeout: HANGS_MS });
 const read: ReadTrace = async (traceId) => collector.spans().filter((span) => span.traceId === traceId);
 
 beforeAll(async () => {
   collector = await collectSpans();
   stack = await startStack({ ...SCENARIO_ENV, OTEL_EXPORTER_OTLP_ENDPOINT: collector.url });
-});
+  await warmUp(stack);
+}, HANGS_MS);
 afterAll(async () => {
   await stack?.stop();
   collector?.stop();

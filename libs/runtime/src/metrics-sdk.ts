@@ -13,7 +13,7 @@ import {
   PeriodicExportingMetricReader,
 } from '@opentelemetry/sdk-metrics';
 import type { CollectedMetric, Histogram, Metrics, Series } from './metrics.ts';
-import { resourceOf } from './telemetry-sdk.ts';
+import { resourceOf } from './record-span.ts';
 
 const INTERVAL_MS = 15_000;
 const TIMEOUT_MAX_MS = 10_000;

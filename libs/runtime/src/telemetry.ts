@@ -96,6 +96,7 @@ export async function stopTelemetry(): Promise<void> {
   const stopping = sink;
   sink = undefined;
   starting = undefined;
+  captureContent({});
   await stopping?.shutdown().catch(() => {});
 }
 
