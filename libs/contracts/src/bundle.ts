@@ -4,9 +4,12 @@
  * tool source is filled in by the tools service from its own environment (`TUTTI_VAR_NAME`) at the moment of the call.
  */
 import { z } from 'zod';
+import { BudgetManifest } from './budget.ts';
 import { EffectKind, JsonSchema } from './chat.ts';
 import { Name } from './ids.ts';
 import { SomeRunLimits } from './limits.ts';
+import { CachePolicy, GroundingPolicy, PrivacyPolicy } from './model-policy.ts';
+import { PromptManifest, PromptUse } from './prompt.ts';
 
 export const Strategy = z.enum(['direct', 'react', 'plan', 'auto']);
 export type Strategy = z.infer<typeof Strategy>;
@@ -38,6 +41,12 @@ export const AgentManifest = z.strictObject({
   facts: z.array(z.string()).default([]),
   limits: SomeRunLimits.default({}),
   timeZone: z.string().default('UTC'),
+  /** A prompt of the bundle, whose text comes before the instructions. */
+  prompt: PromptUse.optional(),
+  /** How well answers must be supported by the passages that they were given. Not checked where it is left out. */
+  grounding: GroundingPolicy.optional(),
+  /** Which answers of models may be given again. None where it is left out. */
+  cache: CachePolicy.optional(),
 });
 export type AgentManifest = z.infer<typeof AgentManifest>;
 
@@ -116,6 +125,9 @@ export const Bundle = z.strictObject({
   collections: z.record(Name, CollectionManifest),
   /** Cedar policies in addition to the built-in ones (libs/policy), as text by file name. */
   policies: z.record(z.string(), z.string()).default({}),
+  budgets: z.record(Name, BudgetManifest).optional(),
+  privacy: PrivacyPolicy.optional(),
+  prompts: z.record(Name, PromptManifest).optional(),
 });
 export type Bundle = z.infer<typeof Bundle>;
 

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { type ChatMessage, ChatRequest, ChatResponse, EffectKind, Passage, ToolDefinition } from './chat.ts';
 import { ErrorInfo } from './errors.ts';
 import { Name } from './ids.ts';
+import { PromptUse } from './prompt.ts';
 
 /** Stands for JSON that is too large for a message: where it lies in the object store of claims, and what it is. */
 export const Claim = z.object({ blob: z.string(), bytes: z.number().int().positive(), hash: z.string() });
@@ -178,12 +179,33 @@ export const CompleteBody = z.object({
   chat: ChatRequest,
   /** Publish tokens on the run's live subject as they come. */
   live: z.boolean().default(false),
+  /** Who started the run: what budgets call a key. */
+  principal: z.string().optional(),
+  /** A prompt of the bundle, which the router renders before the first instructions. */
+  prompt: PromptUse.optional(),
 });
 export const RouteCandidate = z.object({
   model: z.string(),
   provider: z.string(),
   kept: z.boolean(),
   reason: z.string(),
+});
+const LeftOut = z.object({ kind: z.string(), count: z.number().int(), tokens: z.number().int() });
+/** What had to go so that the request fits the model's window, in tokens. */
+export const PackingReport = z.object({
+  roomTokens: z.number().int(),
+  inputTokens: z.number().int(),
+  leftOut: z.array(LeftOut),
+  shrunk: z.array(LeftOut),
+});
+/** How much of an answer its sources say. */
+export const GroundingReport = z.object({
+  score: z.number(),
+  threshold: z.number(),
+  supported: z.boolean(),
+  unsupported: z.array(z.string()),
+  /** What a judge said where one was asked. */
+  judge: z.string().optional(),
 });
 export const CompleteResult = ChatResponse.extend({
   model: z.string(),
@@ -203,6 +225,16 @@ export const CompleteResult = ChatResponse.extend({
     )
     .default([]),
   candidates: z.array(RouteCandidate).default([]),
+  packing: PackingReport.optional(),
+  grounding: GroundingReport.optional(),
+  /** Not asked anew: the same question was answered before, or is being answered, or one that means the same was. */
+  cached: z.enum(['exact', 'joined', 'semantic']).optional(),
+  /** How many values of each kind the model saw placeholders for. */
+  masked: z.record(z.string(), z.number().int()).optional(),
+  /** Version and hash of the prompt that was rendered. */
+  prompt: z.object({ name: z.string(), version: z.string(), hash: z.string() }).optional(),
+  /** What is to be said of the answer: it declines, it was cut off, its JSON was mended, its usage cannot be right. */
+  notes: z.array(z.enum(['refused', 'truncated', 'repaired', 'usage_suspect', 'not_verified'])).optional(),
 });
 export type CompleteResult = z.infer<typeof CompleteResult>;
 

@@ -12,7 +12,17 @@ import {
 } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { Objm } from '@nats-io/obj';
-import { BLOBS, BUCKETS, CLAIMS, FORKS, logStreams, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
+import {
+  BLOBS,
+  BUCKETS,
+  CLAIMS,
+  FORKS,
+  logStreams,
+  SPEND_BUCKETS,
+  STREAMS,
+  type StreamSpec,
+  TuttiError,
+} from '@tutti/contracts';
 import type { NatsBusInternals } from './bus/nats-bus.ts';
 import type { Bus } from './bus/port.ts';
 import { chooseSettings, type WantedSettings } from './settings.ts';
@@ -35,6 +45,10 @@ export async function provision(bus: Bus, options: ProvisionOptions): Promise<nu
   for (const name of Object.values(BUCKETS)) {
     await ensureStore(bus, `KV_${name}`, () => kvm.create(name, { replicas: options.replicas, history: 1 }));
   }
+  for (const { name, maxAgeMs } of Object.values<{ name: string; maxAgeMs?: number }>(SPEND_BUCKETS))
+    await ensureStore(bus, `KV_${name}`, () =>
+      kvm.create(name, { replicas: options.replicas, history: 1, ...(maxAgeMs ? { ttl: maxAgeMs } : {}) }),
+    );
   await ensureStore(bus, `OBJ_${BLOBS}`, () =>
     new Objm(jetstream(connection)).create(BLOBS, { replicas: options.replicas }),
   );

@@ -17,6 +17,7 @@ import { journalRoutes } from './routes-journal.ts';
 import { runRoutes } from './routes-runs.ts';
 import { scheduleRoutes } from './routes-schedules.ts';
 import { sessionRoutes } from './routes-sessions.ts';
+import { usageRoutes } from './routes-usage.ts';
 import { traceRequests } from './tracing.ts';
 
 /** A session's name may stand in a path, each of its characters as `%XX%XX…`. */
@@ -54,6 +55,7 @@ export function createApp(deps: GatewayDeps): FastifyInstance {
     journalRoutes,
     scheduleRoutes,
     deadLetterRoutes,
+    usageRoutes,
   ])
     routes(app, deps);
   return app;
