@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { TuttiError } from '@tutti/contracts';
 import type { Logger } from '@tutti/runtime';
 import { type Budgets, type LedgerShare, type Spender, sharesFor } from './core/budgets.ts';
-import { costNano } from './core/money.ts';
+import { type CountedTokens, costNano } from './core/money.ts';
 import type { SpendAmounts, SpendAsk, SpendLedger, SpendOperation, SpendOutcome } from './core/spend.ts';
 import type { SharedLedgers } from './ports/shared-ledgers.ts';
 
@@ -33,9 +33,7 @@ export interface Reservation {
   /** The most output that is paid for; undefined: no budget counts this call. */
   outputTokensMax: number | undefined;
   /** Once, with what was used. Returns what is charged: never more than was set aside. */
-  settle(used: { inputTokens: number; outputTokens: number; cachedInputTokens?: number; requests?: 0 | 1 }): {
-    suspect: boolean;
-  };
+  settle(used: CountedTokens & { requests?: 0 | 1 }): { suspect: boolean };
   /** Nothing was used. */
   release(): void;
 }
@@ -196,9 +194,10 @@ function chargeOf(
   const inputTokens = within(used.inputTokens, ask.inputTokens);
   const outputTokens = within(used.outputTokens, outputTokensMax);
   const cachedInputTokens = within(used.cachedInputTokens ?? 0, inputTokens);
+  const reasoningTokens = within(used.reasoningTokens ?? 0, outputTokens);
   return {
     amounts: {
-      nanoUsd: costNano(ask.prices, { inputTokens, outputTokens, cachedInputTokens }),
+      nanoUsd: costNano(ask.prices, { inputTokens, outputTokens, cachedInputTokens, reasoningTokens }),
       tokens: inputTokens + outputTokens,
       requests: used.requests ?? ask.requests,
     },

@@ -15,6 +15,8 @@ export interface TokenPrices {
   output: number;
   /** Input that the provider had in its prompt cache; as `input` where it is left out. */
   cachedInput?: number | undefined;
+  /** Output that nobody sees; as `output` where it is left out. */
+  reasoning?: number | undefined;
 }
 
 export interface CountedTokens {
@@ -22,6 +24,8 @@ export interface CountedTokens {
   inputTokens: number;
   outputTokens: number;
   cachedInputTokens?: number | undefined;
+  /** Among the output's. */
+  reasoningTokens?: number | undefined;
 }
 
 export function nanoOfUsd(usd: number): number {
@@ -40,17 +44,26 @@ export function picoPerToken(usdPerMillionTokens: number): number {
 export function costNano(prices: TokenPrices, tokens: CountedTokens): number {
   const input = Math.min(tokens.inputTokens, CALL_TOKENS_MAX);
   const cached = Math.min(tokens.cachedInputTokens ?? 0, input);
+  const output = Math.min(tokens.outputTokens, CALL_TOKENS_MAX);
+  const reasoning = Math.min(tokens.reasoningTokens ?? 0, output);
   const pico =
     (input - cached) * picoPerToken(prices.input) +
     cached * picoPerToken(prices.cachedInput ?? prices.input) +
-    Math.min(tokens.outputTokens, CALL_TOKENS_MAX) * picoPerToken(prices.output);
+    (output - reasoning) * picoPerToken(prices.output) +
+    reasoning * picoPerToken(prices.reasoning ?? prices.output);
   return Math.ceil(pico / PICO_PER_NANO);
+}
+
+/** The same prices with every kind at its dearest: what is set aside covers whatever comes. */
+export function dearest({ input, output, cachedInput, reasoning }: TokenPrices): TokenPrices {
+  return { input: Math.max(input, cachedInput ?? 0), output: Math.max(output, reasoning ?? 0) };
 }
 
 /** The most output tokens that this much money pays for beside that input. Negative: not even the input. */
 export function outputTokensFor(nano: number, prices: TokenPrices, inputTokens: number): number {
-  const left = nano - costNano({ ...prices, cachedInput: undefined }, { inputTokens, outputTokens: 0 });
+  const worst = dearest(prices);
+  const left = nano - costNano(worst, { inputTokens, outputTokens: 0 });
   if (left < 0) return -1;
-  const price = picoPerToken(prices.output);
+  const price = picoPerToken(worst.output);
   return price === 0 ? CALL_TOKENS_MAX : Math.min(CALL_TOKENS_MAX, Math.floor((left * PICO_PER_NANO) / price));
 }

@@ -6,7 +6,7 @@
  */
 import { type BudgetWindow, BudgetWindow as BudgetWindowSchema } from '@tutti/contracts';
 import { z } from 'zod';
-import { costNano, outputTokensFor, type TokenPrices } from './money.ts';
+import { costNano, dearest, outputTokensFor, type TokenPrices } from './money.ts';
 import { windowAt } from './windows.ts';
 
 const Whole = z.number().int();
@@ -138,7 +138,7 @@ function reserve(work: Working, operation: Extract<SpendOperation, { op: 'reserv
     outputTokens = Math.min(outputTokens, room.outputTokens);
   }
   const amounts = {
-    nanoUsd: costNano({ ...ask.prices, cachedInput: undefined }, { inputTokens: ask.inputTokens, outputTokens }),
+    nanoUsd: costNano(dearest(ask.prices), { inputTokens: ask.inputTokens, outputTokens }),
     tokens: ask.inputTokens + outputTokens,
     requests: ask.requests,
   };
