@@ -8,13 +8,24 @@ import { TuttiError } from '@tutti/contracts';
 import type { Logger, OpenSpan, Telemetry } from '@tutti/runtime';
 import type { z } from 'zod';
 import { checkJsonAnswer } from './adapters/json-answer.ts';
+import { checkToolCalls } from './adapters/tool-arguments.ts';
 import { type Candidate, choose } from './core/choose.ts';
 import { ModelFailure, nextMove, type RetryLimits } from './core/failure.ts';
-import { type Ability, costOf, type ModelEntry } from './core/model.ts';
+import type { Ability, ModelEntry } from './core/model.ts';
+import { costNano, usdOfNano } from './core/money.ts';
 import { reaskWith } from './core/reask.ts';
+import { isRefusal } from './core/refusal.ts';
+import {
+  type AttemptContext,
+  type AttemptReport,
+  type AttemptTarget,
+  type GuardParts,
+  guardAttempt,
+} from './guard-attempt.ts';
 import type { ModelHealth } from './health.ts';
 import type { LiveText } from './live-text.ts';
 import type { ModelProvider } from './ports/provider.ts';
+import type { UsageLog } from './usage-log.ts';
 
 export interface CompleterLimits extends RetryLimits {
   /** One try. */
@@ -23,6 +34,8 @@ export interface CompleterLimits extends RetryLimits {
   idleTimeoutMs: number;
   /** Kept before the deadline while there is another candidate. */
   reserveMs: number;
+  /** How long a try waits for a provider's rate limit. */
+  rateWaitMaxMs: number;
 }
 
 export interface CompleterParts {
@@ -32,6 +45,8 @@ export interface CompleterParts {
   health: ModelHealth;
   limits: CompleterLimits;
   fallback: boolean;
+  guards: GuardParts;
+  usage: UsageLog;
   telemetry: Telemetry;
   log: Logger;
 }
@@ -43,13 +58,18 @@ export interface CallContext {
   session: string | undefined;
   /** Where text goes as it comes; undefined: nobody watches. */
   live: LiveText | undefined;
+  /** Who pays, and what may be seen. */
+  limits: Pick<AttemptContext, 'budgets' | 'privacy' | 'spender'>;
 }
 
 type Attempts = CompleteResult['attempts'];
 interface Progress {
   attempts: Attempts;
   usage: { inputTokens: number; outputTokens: number };
-  costUsd: number;
+  costNano: number;
+  /** Of the last try. */
+  report: AttemptReport;
+  notes: NonNullable<CompleteResult['notes']>;
   failures: { model: string; failure: ModelFailure }[];
 }
 
@@ -60,7 +80,14 @@ export function createCompleter(parts: CompleterParts): Complete {
   return async (body, call) => {
     const candidates = candidatesFor(parts, body);
     const kept = candidates.filter((candidate) => candidate.kept);
-    const progress: Progress = { attempts: [], usage: { inputTokens: 0, outputTokens: 0 }, costUsd: 0, failures: [] };
+    const progress: Progress = {
+      attempts: [],
+      usage: { inputTokens: 0, outputTokens: 0 },
+      costNano: 0,
+      report: {},
+      notes: [],
+      failures: [],
+    };
     for (const [index, { entry }] of kept.entries()) {
       const response = await askModel(parts, entry, body, call, progress, index < kept.length - 1);
       if (response) return resultOf(parts, entry, body.model, response, progress, candidates);
@@ -157,7 +184,7 @@ async function attempt(
   const provider = parts.providers.get(entry.provider);
   if (!provider) throw new Error(`the catalogue names a provider that is not there: ${entry.provider}`);
   parts.health.sent(entry.id);
-  const outcome = await bounded(parts, provider, entry, request, call, timeoutMs);
+  const outcome = await bounded(parts, provider, entry, request, call, timeoutMs, progress);
   const failure = outcome instanceof ModelFailure ? outcome : undefined;
   if (failure) parts.health.failed(entry.id, failure.kind);
   else parts.health.succeeded(entry.id);
@@ -165,8 +192,8 @@ async function attempt(
   if (usage) {
     progress.usage.inputTokens += usage.inputTokens;
     progress.usage.outputTokens += usage.outputTokens;
-    progress.costUsd += costOf(entry, usage);
   }
+  account(parts, entry, call, progress, usage, failure);
   progress.attempts.push({
     model: entry.id,
     provider: entry.provider,
@@ -177,6 +204,30 @@ async function attempt(
   return outcome;
 }
 
+/** What the try cost, and a line for those who ask what was used. One that never left is none. */
+function account(
+  parts: CompleterParts,
+  entry: ModelEntry,
+  call: CallContext,
+  progress: Progress,
+  usage: ChatResponse['usage'] | undefined,
+  failure: ModelFailure | undefined,
+): void {
+  if (failure?.kind === 'no_budget' || failure?.kind === 'throttled') return;
+  const cost = usage ? costNano(entry.price, usage) : 0;
+  progress.costNano += cost;
+  const { tenant, agent } = call.limits.spender;
+  parts.usage.add(
+    tenant,
+    { agent, model: entry.id, provider: entry.provider },
+    { requests: 1, failed: failure ? 1 : 0, nanoUsd: cost, ...(usage ? tokensOf(usage) : {}) },
+  );
+}
+
+function tokensOf({ inputTokens, outputTokens }: ChatResponse['usage']) {
+  return { inputTokens, outputTokens };
+}
+
 async function bounded(
   parts: CompleterParts,
   provider: ModelProvider,
@@ -184,6 +235,7 @@ async function bounded(
   request: ChatRequest,
   call: CallContext,
   timeoutMs: number,
+  progress: Progress,
 ): Promise<ChatResponse | ModelFailure> {
   const limit = new AbortController();
   const signal = AbortSignal.any([call.signal, limit.signal]);
@@ -197,8 +249,37 @@ async function bounded(
     idle.refresh();
   };
   try {
-    const response = await provider.complete(request, { model: entry.id, signal, onText, onActivity });
-    return checked(request, response);
+    const context: AttemptContext = {
+      ...call.limits,
+      signal,
+      deadlineAt: Date.now() + timeoutMs,
+      rateWaitMaxMs: parts.limits.rateWaitMaxMs,
+      first: progress.attempts.length === 0,
+    };
+    const { outcome, report } = await guardAttempt(
+      parts.guards,
+      targetOf(entry),
+      request,
+      context,
+      async (outgoing, stream) => {
+        try {
+          return await provider.complete(outgoing, {
+            model: entry.id,
+            signal,
+            onText: onText && stream.begin(onText),
+            onActivity,
+          });
+        } catch (error) {
+          if (error instanceof ModelFailure) return error;
+          throw error;
+        } finally {
+          stream.end();
+        }
+      },
+    );
+    progress.report = report;
+    if (outcome instanceof ModelFailure) throw outcome;
+    return checked(request, outcome, progress);
   } catch (error) {
     if (call.signal.aborted) return new ModelFailure('cancelled', 'the request was cancelled');
     if (limit.signal.aborted) return new ModelFailure('timeout', String(limit.signal.reason));
@@ -213,13 +294,39 @@ async function bounded(
   }
 }
 
-function checked(request: ChatRequest, response: ChatResponse): ChatResponse | ModelFailure {
-  const { message, usage } = response;
-  if (message.toolCalls?.length || request.responseFormat.type === 'text') {
-    const empty = !message.content?.trim() && !message.toolCalls?.length;
-    return empty ? new ModelFailure('empty', 'the model answered nothing', { usage }) : response;
+function targetOf(entry: ModelEntry): AttemptTarget {
+  const builtIn = entry.provider === 'offline';
+  return {
+    model: entry.id,
+    account: `${entry.provider}/${entry.id}`,
+    prices: entry.price,
+    contextTokens: undefined,
+    outputTokensMax: undefined,
+    rates: undefined,
+    cleared: builtIn,
+    builtIn,
+    knownTokenizer: false,
+  };
+}
+
+function checked(request: ChatRequest, response: ChatResponse, progress: Progress): ChatResponse | ModelFailure {
+  const { message, usage, finishReason } = response;
+  progress.notes = [];
+  if (finishReason === 'length') progress.notes.push('truncated');
+  if (isRefusal(message.content) && !message.toolCalls?.length) progress.notes.push('refused');
+  if (progress.report.usageSuspect) progress.notes.push('usage_suspect');
+  if (message.toolCalls?.length) {
+    const verdict = checkToolCalls(message.toolCalls, request.tools);
+    if (!verdict.ok)
+      return new ModelFailure('invalid_answer', verdict.problem, { usage, answer: JSON.stringify(message.toolCalls) });
+    if (verdict.repaired > 0) progress.notes.push('repaired');
+    return { ...response, message: { ...message, toolCalls: verdict.calls } };
+  }
+  if (request.responseFormat.type === 'text') {
+    return !message.content?.trim() ? new ModelFailure('empty', 'the model answered nothing', { usage }) : response;
   }
   const verdict = checkJsonAnswer(request.responseFormat, message.content);
+  if (verdict.ok && verdict.text !== message.content) progress.notes.push('repaired');
   if (verdict.ok) return { ...response, message: { ...message, content: verdict.text } };
   return new ModelFailure('invalid_answer', verdict.problem, { usage, answer: message.content ?? '' });
 }
@@ -238,7 +345,10 @@ function resultOf(
     model: entry.id,
     provider: entry.provider,
     degraded: entry.lastResort && asked !== entry.id && parts.catalogue.some((other) => !other.lastResort),
-    costUsd: progress.costUsd,
+    costUsd: usdOfNano(progress.costNano),
+    ...(progress.report.packing ? { packing: progress.report.packing } : {}),
+    ...(progress.report.masked ? { masked: progress.report.masked } : {}),
+    ...(progress.notes.length ? { notes: progress.notes } : {}),
     attempts: progress.attempts,
     candidates: candidates.map(({ entry: { id, provider }, kept, reason }) => ({ model: id, provider, kept, reason })),
   };
@@ -255,6 +365,11 @@ function allFailed(asked: string, candidates: Candidate[], progress: Progress): 
   const dropped = candidates.filter(({ kept }) => !kept).map(({ entry, reason }) => `${entry.id}: ${reason}`);
   const failed = progress.failures.map(({ model, failure }) => `${model}: ${failure.message}`);
   const hints = progress.failures.flatMap(({ failure }) => failure.retryAfterMs ?? []);
+  const broke = progress.failures.find(({ failure }) => failure.kind === 'no_budget');
+  if (broke && progress.failures.every(({ failure }) => failure.kind === 'no_budget'))
+    return broke.failure.cause instanceof TuttiError
+      ? broke.failure.cause
+      : new TuttiError('budget_exceeded', broke.failure.message);
   return new TuttiError(
     'model_failed',
     `no model gave a usable answer for "${asked}" (${[...failed, ...dropped].join('; ')})`,

@@ -45,6 +45,23 @@ export const RouterConfig = z
     TUTTI_BREAKER_OPEN_MS: milliseconds(30_000),
     /** Finished calls that are remembered, so that a repeat gets the same answer. */
     TUTTI_ROUTER_RESULTS_MAX: count(256),
+    /** How long a call waits for what others have set aside of a budget and may not use. */
+    TUTTI_BUDGET_WAIT_MS: count(5_000),
+    /** Behind a call's deadline: what it had set aside is free again, for its router has died. */
+    TUTTI_BUDGET_ORPHAN_MS: milliseconds(30_000),
+    /** How soon a changed bundle's budgets and privacy hold. */
+    TUTTI_BUNDLE_FRESH_MS: milliseconds(1_000),
+    /** How long a call waits for a provider's rate limit before another model is asked. */
+    TUTTI_RATE_WAIT_MS: count(2_000),
+    /** How often what was used is written down. */
+    TUTTI_USAGE_FLUSH_MS: milliseconds(2_000),
+    TUTTI_CACHE_ENTRIES_MAX: count(2_000),
+    /** Characters of all answers in the cache together. */
+    TUTTI_CACHE_CHARS_MAX: count(16_000_000),
+    /** For caches that go by meaning: a model of embeddings, at OPENAI_BASE_URL unless it says otherwise. */
+    TUTTI_EMBEDDINGS_MODEL: text,
+    TUTTI_EMBEDDINGS_BASE_URL: z.preprocess((value) => (value === '' ? undefined : value), z.url().optional()),
+    TUTTI_EMBEDDINGS_API_KEY: text,
   })
   .superRefine((config, context) => {
     if (config.TUTTI_MODEL === OFFLINE_MODEL) return;

@@ -120,7 +120,7 @@ export async function guardAttempt(
         for (const stream of open.splice(0)) stream.end();
       },
     });
-    settle(target, outgoing, reservation, ticket, outcome, seen, size, report);
+    if (settle(reservation, ticket, outcome, seen, size)) report.usageSuspect = true;
     return { outcome: restored(outcome, restore), report };
   } catch (error) {
     reservation.release();
@@ -197,7 +197,7 @@ async function enterRate(
   try {
     const entered = answer instanceof Promise ? await answer : answer;
     if (entered.granted) return entered.ticket;
-    return new ModelFailure('rate_limited', entered.reason, { retryAfterMs: entered.waitMs });
+    return new ModelFailure('throttled', entered.reason, { retryAfterMs: entered.waitMs });
   } catch (error) {
     return failureOf(error);
   }
@@ -229,7 +229,7 @@ async function reserve(
 function failureOf(error: unknown): ModelFailure {
   if (!(error instanceof TuttiError)) throw error;
   if (error.code === 'cancelled') return new ModelFailure('cancelled', error.message, { cause: error });
-  return new ModelFailure('refused', error.message, {
+  return new ModelFailure('no_budget', error.message, {
     cause: error,
     ...(error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }),
   });
@@ -237,33 +237,24 @@ function failureOf(error: unknown): ModelFailure {
 
 /**
  * What a try that failed used is what it says, else what it had been sent and had said when it broke off. One that had
- * said nothing used nothing.
+ * said nothing used nothing. True: it says more than can be.
  */
 function settle(
-  target: AttemptTarget,
-  request: ChatRequest,
   reservation: Reservation,
   ticket: RateTicket,
   outcome: ChatResponse | ModelFailure,
   seenChars: number,
   size: Size,
-  report: AttemptReport,
-): void {
-  const usage =
-    outcome.usage ??
-    (seenChars > 0
-      ? { inputTokens: size.tokens, outputTokens: Math.ceil(seenChars / CHARS_PER_TOKEN_MIN) }
-      : undefined);
+): boolean {
+  const said = { inputTokens: size.tokens, outputTokens: Math.ceil(seenChars / CHARS_PER_TOKEN_MIN) };
+  const usage = outcome.usage ?? (seenChars > 0 ? said : undefined);
   if (!usage) {
     reservation.release();
     ticket.correct(0);
-    return;
+    return false;
   }
-  const { suspect } = reservation.settle(usage);
-  if (suspect) report.usageSuspect = true;
   ticket.correct(usage.inputTokens + usage.outputTokens);
-  void target;
-  void request;
+  return reservation.settle(usage).suspect;
 }
 
 /** Of text that was seen and never counted. */

@@ -61,7 +61,14 @@ export function createRateGate(parts: {
       if (outcome.status === 'done') throw new Error('a rate limit answered what was not asked');
       const waitMs = outcome.waitMs * (1 + random() * SPREAD);
       if (clock() + waitMs > until)
-        return { granted: false, reason: outcome.measure === 'block' ? 'left alone as long as it asked' : `at its limit of ${outcome.measure} a minute`, waitMs: outcome.waitMs };
+        return {
+          granted: false,
+          reason:
+            outcome.measure === 'block'
+              ? 'left alone as long as it asked'
+              : `at its limit of ${outcome.measure} a minute`,
+          waitMs: outcome.waitMs,
+        };
       await sleep(waitMs, undefined, { signal: call.signal }).catch(() => {
         throw new TuttiError('cancelled', 'the request was cancelled while it waited for a rate limit');
       });

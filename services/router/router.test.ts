@@ -18,6 +18,7 @@ import { type CompleterLimits, createCompleter } from './complete.ts';
 import { RouterConfig } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { createModelHealth } from './health.ts';
+import { testGuards } from './testing/test-guards.ts';
 
 let server: OpenAiServer;
 beforeEach(async () => {
@@ -47,6 +48,7 @@ const defaults: CompleterLimits = {
   reasksMax: 1,
   backoffMs: 1,
   retryAfterMaxMs: 1_000,
+  rateWaitMaxMs: 100,
 };
 
 function router(
@@ -68,6 +70,8 @@ function router(
   };
   const openai = createOpenAiProvider({ baseUrl: server.url, apiKey: 'none', outputCharsMax: 10_000 });
   const catalogue = catalogueOf(config);
+  const log = createLogger({}, { level: 'silent' });
+  const guards = testGuards();
   const complete = createCompleter({
     catalogue,
     providers: new Map([
@@ -77,10 +81,19 @@ function router(
     health: createModelHealth({ failuresMax: options.failuresMax ?? 100, openMs: 1_000 }, options.clock),
     limits: { ...defaults, ...options.limits },
     fallback: config.TUTTI_OFFLINE_FALLBACK,
+    guards: guards.attempt,
+    usage: guards.usage,
     telemetry: createTelemetry('router'),
-    log: createLogger({}, { level: 'silent' }),
+    log,
   });
-  const handlers = createHandlers({ complete, catalogue, bus, resultsMax: 8 });
+  const handlers = createHandlers({
+    guards: { ...guards, complete, mayEscalate: () => false, log },
+    bundles: guards.bundles,
+    ledgers: { ...guards.ledgers, usage: guards.usage },
+    catalogue,
+    bus,
+    resultsMax: 8,
+  });
   let calls = 0;
   function ask(
     chat: Partial<ChatRequest> = {},

@@ -6,6 +6,7 @@ import { createOpenAiProvider } from './adapters/openai/provider.ts';
 import { catalogueOf } from './catalogue.ts';
 import { createCompleter } from './complete.ts';
 import { RouterConfig } from './config.ts';
+import { createGuards } from './guards.ts';
 import { createHandlers } from './handlers.ts';
 import { createModelHealth } from './health.ts';
 import type { ModelProvider } from './ports/provider.ts';
@@ -16,8 +17,9 @@ export { RouterConfig } from './config.ts';
 export const routerService = defineService({
   name: 'router',
   config: RouterConfig,
-  async start({ config, bus, log, telemetry }) {
+  async start({ config, bus, bundles, instance, log, telemetry }) {
     const catalogue = catalogueOf(config);
+    const guards = createGuards({ config, bus, bundles, instance, log });
     const complete = createCompleter({
       catalogue,
       providers: providersOf(config),
@@ -33,12 +35,25 @@ export const routerService = defineService({
         reasksMax: 1,
         backoffMs: config.TUTTI_MODEL_BACKOFF_MS,
         retryAfterMaxMs: config.TUTTI_MODEL_RETRY_AFTER_MAX_MS,
+        rateWaitMaxMs: config.TUTTI_RATE_WAIT_MS,
       },
+      guards: guards.attempt,
+      usage: guards.usage,
       fallback: config.TUTTI_OFFLINE_FALLBACK,
       telemetry,
       log,
     });
-    return { handlers: createHandlers({ complete, catalogue, bus, resultsMax: config.TUTTI_ROUTER_RESULTS_MAX }) };
+    return {
+      handlers: createHandlers({
+        guards: { ...guards, complete, mayEscalate: () => false, log },
+        bundles: guards.bundles,
+        ledgers: { ...guards.ledgers, usage: guards.usage },
+        catalogue,
+        bus,
+        resultsMax: config.TUTTI_ROUTER_RESULTS_MAX,
+      }),
+      stop: guards.stop,
+    };
   },
 });
 

@@ -83,7 +83,10 @@ describe('a burst', () => {
           granted += 1;
           await sleep(5 + (n % 7));
           if (n % 11 === 0) return reservation.release();
-          const used = { inputTokens: 600 + (n % 400), outputTokens: Math.min(reservation.outputTokensMax!, 100 + (n % 100)) };
+          const used = {
+            inputTokens: 600 + (n % 400),
+            outputTokens: Math.min(reservation.outputTokensMax!, 100 + (n % 100)),
+          };
           reservation.settle(used);
           actual += used.inputTokens * 2_000 + used.outputTokens * 8_000;
           tokens += used.inputTokens + used.outputTokens;
@@ -141,7 +144,9 @@ describe('a budget', () => {
     const { spending } = replica(buses[0]!);
     const budgets: Budgets = { tiny: { scope: 'key', window: 'day', usd: 0.000_001 } };
     const refused = spending.reserve(budgets, spenderOf('tiny'), 'm', ask, call());
-    await expect(refused).rejects.toThrow(/the budget "tiny" of key ann \(\$0.000001 a day\) has no room for this call; there is more from \d{4}-/);
+    await expect(refused).rejects.toThrow(
+      /the budget "tiny" of key ann \(\$0.000001 a day\) has no room for this call; there is more from \d{4}-/,
+    );
     const error = await Promise.resolve(refused).catch((caught) => caught as TuttiError);
     expect(error).toBeInstanceOf(TuttiError);
     expect((error as TuttiError).retryAfterMs).toBeGreaterThan(0);

@@ -18,6 +18,10 @@ export type FailureKind =
   | 'invalid_answer'
   /** An answer without text and without tool calls. */
   | 'empty'
+  /** Our own count of the provider's rate limit says no. */
+  | 'throttled'
+  /** A budget has no room for it. */
+  | 'no_budget'
   /** Whoever asked has gone. */
   | 'cancelled';
 
@@ -94,6 +98,8 @@ export function nextMove(
     case 'timeout':
     case 'context_overflow':
     case 'rejected':
+    case 'throttled':
+    case 'no_budget':
       return { move: 'next' };
     default: {
       const never: never = failure.kind;

@@ -4,7 +4,7 @@
  * do not come back. Invariant: no placeholder is one that a text of the request holds already.
  */
 import type { ChatMessage, ChatRequest, ToolCall } from '@tutti/contracts';
-import { type FindRules, findSensitive, namesSaidIn } from './pii.ts';
+import { type FindRules, findSensitive, mayHoldSecret, namesSaidIn } from './pii.ts';
 
 const PLACEHOLDER = /<([A-Z][A-Z0-9_]*)_(\d{1,6})>/g;
 const ANY_PLACEHOLDER = /<\s?([A-Za-z][A-Za-z0-9_]*_\d{1,6})\s?>/g;
@@ -30,6 +30,8 @@ export interface Restore {
 
 export function maskRequest(request: ChatRequest, rules: FindRules): Masked {
   const texts = [...textsOf(request)];
+  const secretsOnly = rules.kinds.size === 0 && rules.patterns.length === 0;
+  if (secretsOnly && !texts.some(mayHoldSecret)) return { request, counts: {}, restore: restoreFrom(new Map()) };
   const names = rules.kinds.has('name') ? withParts([...rules.names, ...texts.flatMap(namesSaidIn)]) : [];
   const masking = new Masking({ ...rules, names }, texts);
   const masked: ChatRequest = {

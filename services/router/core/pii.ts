@@ -68,8 +68,12 @@ export function findSensitive(text: string, rules: FindRules): Finding[] {
   return withoutOverlaps(found);
 }
 
+export function mayHoldSecret(text: string): boolean {
+  return SECRET_SIGNS.test(text);
+}
+
 export function secretsIn(text: string): { start: number; end: number }[] {
-  if (!SECRET_SIGNS.test(text)) return [];
+  if (!mayHoldSecret(text)) return [];
   return SECRETS.flatMap((pattern) =>
     [...text.matchAll(pattern)].map((match) => ({ start: match.index, end: match.index + match[0].length })),
   );
