@@ -9,6 +9,7 @@ export * from './inbound.ts';
 export * from './limits.ts';
 export * from './live.ts';
 export * from './log.ts';
+export * from './models.ts';
 export * from './owner.ts';
 export * from './plan.ts';
 export * from './schedule.ts';

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { type ChatMessage, ChatRequest, ChatResponse, EffectKind, Passage, ToolDefinition } from './chat.ts';
 import { ErrorInfo } from './errors.ts';
 import { Name } from './ids.ts';
+import { ModelTier } from './models.ts';
 
 /** Stands for JSON that is too large for a message: where it lies in the object store of claims, and what it is. */
 export const Claim = z.object({ blob: z.string(), bytes: z.number().int().positive(), hash: z.string() });
@@ -178,6 +179,8 @@ export const CompleteBody = z.object({
   chat: ChatRequest,
   /** Publish tokens on the run's live subject as they come. */
   live: z.boolean().default(false),
+  /** Labels of what the request holds, beside the agent's own. */
+  labels: z.array(z.string()).optional(),
 });
 export const RouteCandidate = z.object({
   model: z.string(),
@@ -188,6 +191,16 @@ export const RouteCandidate = z.object({
 export const CompleteResult = ChatResponse.extend({
   model: z.string(),
   provider: z.string(),
+  /** What was asked for, and how that was understood. */
+  route: z
+    .object({
+      asked: z.string(),
+      tier: ModelTier.optional(),
+      /** 0 to 1, where it was looked at. */
+      difficulty: z.number().optional(),
+      reason: z.string(),
+    })
+    .optional(),
   /** True when every better model failed and the offline model answered. */
   degraded: z.boolean().default(false),
   costUsd: z.number().nonnegative().default(0),
@@ -199,6 +212,10 @@ export const CompleteResult = ChatResponse.extend({
         ok: z.boolean(),
         error: z.string().optional(),
         durationMs: z.number(),
+        /** Name of the key's variable. */
+        key: z.string().optional(),
+        /** What followed from the error: `same`, `other_key`, `other_provider`, `other_model`, … */
+        next: z.string().optional(),
       }),
     )
     .default([]),
@@ -206,9 +223,12 @@ export const CompleteResult = ChatResponse.extend({
 });
 export type CompleteResult = z.infer<typeof CompleteResult>;
 
-export const ModelsBody = z.object({});
+/** `bundle`: hash of the one whose catalogue is asked for; without it, the router's own. */
+export const ModelsBody = z.object({ bundle: z.string().optional() });
 export const ModelsResult = z.object({
-  models: z.array(z.object({ id: z.string(), provider: z.string(), description: z.string() })),
+  models: z.array(
+    z.object({ id: z.string(), provider: z.string(), description: z.string(), tier: ModelTier.optional() }),
+  ),
 });
 
 // planner: what can be done with a journal afterwards
