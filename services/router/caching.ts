@@ -3,9 +3,9 @@ import type { CachePolicy, CompleteBody, CompleteResult } from '@tutti/contracts
 import type { Logger } from '@tutti/runtime';
 import type { z } from 'zod';
 import type { AnswerCache } from './answer-cache.ts';
-import type { CallContext } from './complete.ts';
 import { cacheKeyOf, semanticQuestion, surroundingsKeyOf } from './core/cache-key.ts';
 import type { Embedder } from './ports/embedder.ts';
+import type { CallContext } from './stages.ts';
 
 export interface CachingParts {
   cache: AnswerCache;

@@ -1,9 +1,10 @@
 /** The service on a real bus: verbs, live tokens in order, a cancel that reaches the endpoint's socket, the offline model. */
-import { ChatRequest, LiveMessage, subjects } from '@tutti/contracts';
+import { BUCKETS, Bundle, ChatRequest, LiveMessage, subjects } from '@tutti/contracts';
 import {
   type Bus,
   type Caller,
   connectNatsBus,
+  createBundleStore,
   createCaller,
   createLogger,
   type StartedService,
@@ -20,6 +21,7 @@ let server: OpenAiServer;
 let bus: Bus;
 let caller: Caller;
 let service: StartedService | undefined;
+let pinned: string;
 beforeAll(async () => {
   nats = await startTestNats();
   bus = await connectNatsBus({ url: nats.url, name: 'test', log });
@@ -42,10 +44,12 @@ afterEach(async () => {
 async function start(env: Record<string, string>) {
   const unset = { OPENAI_API_KEY: '', OPENAI_BASE_URL: '', TUTTI_MODEL: '' };
   service = await startService(routerService, { env: { ...unset, NATS_URL: nats.url, ...env }, log });
+  const store = createBundleStore(() => bus.bucket(BUCKETS.bundles));
+  pinned = await store.store(Bundle.parse({ v: 1, name: 'b', agents: {}, tools: {}, collections: {} }));
 }
 const scripted = () => ({ OPENAI_BASE_URL: server.url, TUTTI_MODEL: 'scripted' });
 const body = (live: boolean) => ({
-  bundle: 'b',
+  bundle: pinned,
   agent: 'a',
   model: 'auto',
   live,

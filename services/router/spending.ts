@@ -3,13 +3,20 @@
  * aside in every budget that it counts in; what a budget grants it never takes back; what was set aside is settled,
  * released, or runs out when this process dies. Where no budget counts a call nothing is awaited.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { TuttiError } from '@tutti/contracts';
 import type { Logger } from '@tutti/runtime';
 import { type Budgets, type LedgerShare, type Spender, sharesFor } from './core/budgets.ts';
-import { type CountedTokens, costNano } from './core/money.ts';
-import type { SpendAmounts, SpendAsk, SpendLedger, SpendOperation, SpendOutcome } from './core/spend.ts';
+import { type CountedTokens, costNano, type TokenPrices } from './core/money.ts';
+import {
+  type SpendAmounts,
+  type SpendAsk,
+  type SpendLedger,
+  type SpendOperation,
+  type SpendOutcome,
+  spentOut,
+} from './core/spend.ts';
 import type { SharedLedgers } from './ports/shared-ledgers.ts';
+import { createWaitingRoom } from './waiting-room.ts';
 
 export type SpendLedgers = SharedLedgers<SpendLedger, SpendOperation, SpendOutcome>;
 
@@ -47,6 +54,8 @@ export interface Spending {
     ask: SpendAsk,
     call: { signal: AbortSignal; deadlineAt: number },
   ): Promise<Reservation> | Reservation;
+  /** Why nothing at all may be spent on this model: what is spent alone leaves no room. As far as is known here. */
+  refusal(budgets: Budgets | undefined, spender: Spender, model: string, prices: TokenPrices): TuttiError | undefined;
   /** Resolves when everything is settled. */
   idle(): Promise<void>;
 }
@@ -54,8 +63,13 @@ export interface Spending {
 const SETTLE_TRIES_MS = 10 * 60_000;
 /** How long a ledger that cannot be reached is tried before the call is refused: money is not spent on trust. */
 const RESERVE_TRIES_MS = 10_000;
-const POLL_MS = 25;
-const POLL_MAX_MS = 250;
+/** How often who waits looks by itself. */
+const POLL_MS = 50;
+const POLL_MAX_MS = 1_000;
+/** How many of those who wait are told when something was given back, when there was room, and when all is spent. */
+const TOLD_BY_A_SETTLEMENT = 2;
+const TOLD_BY_A_GRANT = 1;
+const TOLD_BY_A_REFUSAL = 8;
 const free: Reservation = { outputTokensMax: undefined, settle: () => ({ suspect: false }), release() {} };
 
 interface Taken {
@@ -67,18 +81,13 @@ type Refusal = Extract<SpendOutcome, { status: 'held' | 'exceeded' }> & { share:
 export function createSpending(parts: SpendingParts): Spending {
   const clock = parts.clock ?? Date.now;
   const ledgersOf = (share: LedgerShare) => (share.ageing ? parts.ageing : parts.lasting);
-  /** Wakes who waits for room, when something was settled here. */
-  let settled: (() => void)[] = [];
+  const room = createWaitingRoom();
 
   function finish(share: LedgerShare, operation: SpendOperation): void {
     ledgersOf(share)
       .submit(share.key, operation, clock() + SETTLE_TRIES_MS)
       .then(
-        () => {
-          const waiting = settled;
-          settled = [];
-          for (const wake of waiting) wake();
-        },
+        () => room.tell(share.key, TOLD_BY_A_SETTLEMENT),
         (error) =>
           parts.log.error({ key: share.key, error: String(error) }, 'a budget could not be settled; it runs out'),
       );
@@ -118,15 +127,6 @@ export function createSpending(parts: SpendingParts): Spending {
     return { id, taken, outputTokens };
   }
 
-  async function waitForRoom(ms: number, signal: AbortSignal): Promise<void> {
-    const stop = new AbortController();
-    const woken = new Promise<void>((resolve) => settled.push(resolve));
-    const either = AbortSignal.any([signal, stop.signal]);
-    await Promise.race([woken, sleep(ms, undefined, { signal: either }).catch(() => {})]);
-    stop.abort();
-    if (signal.aborted) throw new TuttiError('cancelled', 'the request was cancelled while it waited for its budget');
-  }
-
   async function reserve(
     shares: LedgerShare[],
     ask: SpendAsk,
@@ -137,10 +137,17 @@ export function createSpending(parts: SpendingParts): Spending {
     for (let pollMs = POLL_MS; ; pollMs = Math.min(POLL_MAX_MS, pollMs * 2)) {
       const giveUpAt = Math.min(call.deadlineAt, clock() + RESERVE_TRIES_MS);
       const result = await take(shares, ask, expiresAt, giveUpAt);
-      if ('taken' in result) return reservationOf(result, ask);
+      if ('taken' in result) {
+        for (const { key } of shares) room.tell(key, TOLD_BY_A_GRANT);
+        return reservationOf(result, ask);
+      }
+      const { key } = result.share;
       const leftMs = waitUntil - clock();
+      if (result.status === 'exceeded') room.tell(key, TOLD_BY_A_REFUSAL);
       if (result.status === 'exceeded' || leftMs <= 0) throw refusal(result, clock());
-      await waitForRoom(Math.min(pollMs, leftMs), call.signal);
+      await room.wait(key, Math.min(pollMs * (1 + Math.random()), leftMs), call.signal);
+      if (call.signal.aborted)
+        throw new TuttiError('cancelled', 'the request was cancelled while it waited for its budget');
     }
   }
 
@@ -175,6 +182,17 @@ export function createSpending(parts: SpendingParts): Spending {
       if (!budgets) return free;
       const shares = sharesFor(budgets, spender, model);
       return shares.length === 0 ? free : reserve(shares, ask, call);
+    },
+    refusal(budgets, spender, model, prices) {
+      if (!budgets) return undefined;
+      const ask = { prices, inputTokens: 1, outputTokensWanted: 1, outputTokensMin: 1, requests: 1 as const };
+      for (const share of sharesFor(budgets, spender, model)) {
+        const ledger = ledgersOf(share).peek(share.key);
+        // what is spent only grows, so what was known a while ago errs on the side of letting it through
+        const spent = ledger && spentOut(ledger, share.counters, ask, clock());
+        if (spent) return refusal({ ...spent, share }, clock());
+      }
+      return undefined;
     },
     idle: async () => {
       await Promise.all([parts.lasting.idle(), parts.ageing.idle()]);

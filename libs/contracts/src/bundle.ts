@@ -9,6 +9,7 @@ import { EffectKind, JsonSchema } from './chat.ts';
 import { Name } from './ids.ts';
 import { SomeRunLimits } from './limits.ts';
 import { CachePolicy, GroundingPolicy, PrivacyPolicy } from './model-policy.ts';
+import { DataLabel, modelSections, problemsOfModels } from './models.ts';
 import { PromptManifest, PromptUse } from './prompt.ts';
 
 export const Strategy = z.enum(['direct', 'react', 'plan', 'auto']);
@@ -29,6 +30,16 @@ export const AgentManifest = z.strictObject({
   instructions: z.string(),
   /** A model's or route's name, or `auto`. */
   model: z.string().default('auto'),
+  /** In its place for some steps: making a plan, acting, writing the answer from what tasks found. */
+  models: z
+    .strictObject({ plan: z.string().optional(), act: z.string().optional(), answer: z.string().optional() })
+    .optional(),
+  /** What its conversations hold: only providers that are cleared for all of these are asked. */
+  dataLabels: z.array(DataLabel).optional(),
+  /** Regions of providers that may be asked; any where it is left out. */
+  regions: z.array(Name).min(1).optional(),
+  /** May the offline model answer when all others fail (marked as degraded)? As the router is set where it is left out. */
+  offlineFallback: z.boolean().optional(),
   /** Tool names; `*` at the end matches any rest. `ask_user` and `sleep` are the engine's own and only there when named. */
   tools: z.array(z.string()).default([]),
   /** Agents of the bundle that it may delegate to, hand over to, or give tasks of a plan. */
@@ -117,7 +128,7 @@ export type ToolSource = z.infer<typeof ToolSource>;
 
 export const CollectionManifest = z.strictObject({ name: Name, description: z.string().default('') });
 
-export const Bundle = z.strictObject({
+const BundleShape = z.strictObject({
   v: z.literal(1),
   name: Name,
   agents: z.record(Name, AgentManifest),
@@ -128,8 +139,17 @@ export const Bundle = z.strictObject({
   budgets: z.record(Name, BudgetManifest).optional(),
   privacy: PrivacyPolicy.optional(),
   prompts: z.record(Name, PromptManifest).optional(),
+  ...modelSections,
+});
+export const Bundle = BundleShape.superRefine((bundle, context) => {
+  for (const { path, message } of problemsOfModels(sectionsOf(bundle), bundle.agents))
+    context.addIssue({ code: 'custom', path, message });
 });
 export type Bundle = z.infer<typeof Bundle>;
+
+function sectionsOf({ providers, models, routes, routing }: z.infer<typeof BundleShape>) {
+  return { providers, models, routes, routing };
+}
 
 /** A document on its way into a collection. `text` is Markdown or plain text. */
 export const KnowledgeDocument = z.object({

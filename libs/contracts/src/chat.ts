@@ -112,10 +112,20 @@ export const ChatRequest = z.object({
   timeZone: z.string().default('UTC'),
   temperature: z.number().min(0).max(2).optional(),
   outputTokensMax: z.number().int().positive().optional(),
+  /** The messages are all there is: no date and no facts are put beside them. For whoever uses a model directly. */
+  plain: z.boolean().optional(),
+  /** Parameters of OpenAI's that are passed on as they are (`top_p`, `stop`, `seed`, …). */
+  parameters: z.record(z.string(), z.unknown()).optional(),
 });
 export type ChatRequest = z.infer<typeof ChatRequest>;
 
-export const TokenUsage = z.object({ inputTokens: z.number().int(), outputTokens: z.number().int() });
+/** `cachedInputTokens` are among the input's, `reasoningTokens` among the output's. */
+export const TokenUsage = z.object({
+  inputTokens: z.number().int(),
+  outputTokens: z.number().int(),
+  cachedInputTokens: z.number().int().optional(),
+  reasoningTokens: z.number().int().optional(),
+});
 export type TokenUsage = z.infer<typeof TokenUsage>;
 
 export const FinishReason = z.enum(['stop', 'tool_calls', 'length', 'content_filter']);

@@ -11,6 +11,7 @@ export * from './limits.ts';
 export * from './live.ts';
 export * from './log.ts';
 export * from './model-policy.ts';
+export * from './models.ts';
 export * from './owner.ts';
 export * from './plan.ts';
 export * from './prompt.ts';

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { type ChatMessage, ChatRequest, ChatResponse, EffectKind, Passage, ToolDefinition } from './chat.ts';
 import { ErrorInfo } from './errors.ts';
 import { Name } from './ids.ts';
+import { ModelTier } from './models.ts';
 import { PromptUse } from './prompt.ts';
 
 /** Stands for JSON that is too large for a message: where it lies in the object store of claims, and what it is. */
@@ -183,6 +184,8 @@ export const CompleteBody = z.object({
   principal: z.string().optional(),
   /** A prompt of the bundle, which the router renders before the first instructions. */
   prompt: PromptUse.optional(),
+  /** Labels of what the request holds, beside the agent's own. */
+  labels: z.array(z.string()).optional(),
 });
 export const RouteCandidate = z.object({
   model: z.string(),
@@ -210,6 +213,16 @@ export const GroundingReport = z.object({
 export const CompleteResult = ChatResponse.extend({
   model: z.string(),
   provider: z.string(),
+  /** What was asked for, and how that was understood. */
+  route: z
+    .object({
+      asked: z.string(),
+      tier: ModelTier.optional(),
+      /** 0 to 1, where it was looked at. */
+      difficulty: z.number().optional(),
+      reason: z.string(),
+    })
+    .optional(),
   /** True when every better model failed and the offline model answered. */
   degraded: z.boolean().default(false),
   costUsd: z.number().nonnegative().default(0),
@@ -221,6 +234,10 @@ export const CompleteResult = ChatResponse.extend({
         ok: z.boolean(),
         error: z.string().optional(),
         durationMs: z.number(),
+        /** Name of the key's variable. */
+        key: z.string().optional(),
+        /** What followed from the error: `same`, `other_key`, `other_provider`, `other_model`, … */
+        next: z.string().optional(),
       }),
     )
     .default([]),
@@ -238,9 +255,12 @@ export const CompleteResult = ChatResponse.extend({
 });
 export type CompleteResult = z.infer<typeof CompleteResult>;
 
-export const ModelsBody = z.object({});
+/** `bundle`: hash of the one whose catalogue is asked for; without it, the router's own. */
+export const ModelsBody = z.object({ bundle: z.string().optional() });
 export const ModelsResult = z.object({
-  models: z.array(z.object({ id: z.string(), provider: z.string(), description: z.string() })),
+  models: z.array(
+    z.object({ id: z.string(), provider: z.string(), description: z.string(), tier: ModelTier.optional() }),
+  ),
 });
 
 // planner: what can be done with a journal afterwards

@@ -241,7 +241,7 @@ class ChatExchange {
     let mayWait = false;
     for await (const events of following.events()) {
       for (const event of events) {
-        if (event.type === 'token') {
+        if (event.type === 'token' || event.type === 'superseded') {
           each(event);
           continue;
         }
@@ -305,11 +305,14 @@ class ChatExchange {
 
 type ChatEvent =
   | { type: 'token'; run: string; callId: string; attempt: number; text: string }
+  | { type: 'superseded'; run: string; callId: string; attempt: number; reason: string }
   | { type: 'entry'; entry: RunEntry };
 
 /** Text that may go out after this event. */
 function tell(answer: AnswerStream, root: string, event: ChatEvent): string {
   if (event.type === 'token') return event.run === root ? answer.token(event) : '';
+  // what went out is checked against the attempt that comes next
+  if (event.type === 'superseded') return '';
   const { entry } = event;
   if (entry.type === 'step.requested' && entry.step.kind === 'complete')
     return answer.requested(entry.callId, entry.step.purpose !== 'plan');

@@ -166,6 +166,7 @@ export function createBucketLedgers<Ledger, Operation, Outcome>(
         working.set(key, new Promise<void>((done) => setImmediate(() => void work(key).then(done))));
       });
     },
+    peek: (key) => known.get(key)?.ledger,
     read: async (key) => (await read(key)).ledger,
     async idle() {
       while (working.size > 0) await Promise.all(working.values());

@@ -6,8 +6,9 @@ const secretsOnly: FindRules = { kinds: new Set(), names: [], patterns: [] };
 /** Compiled once a policy. */
 const compiled = new WeakMap<PrivacyPolicy, FindRules>();
 
-export function findRulesOf(privacy: PrivacyPolicy | undefined, cleared: boolean): FindRules {
-  if (!privacy || cleared) return secretsOnly;
+/** Undefined: there are no rules, or whoever gets it is cleared. */
+export function findRulesOf(privacy: PrivacyPolicy | undefined): FindRules {
+  if (!privacy) return secretsOnly;
   const known = compiled.get(privacy);
   if (known) return known;
   const rules: FindRules = {

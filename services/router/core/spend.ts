@@ -149,6 +149,23 @@ function reserve(work: Working, operation: Extract<SpendOperation, { op: 'reserv
   return { status: 'granted', outputTokens, amounts };
 }
 
+/** The first counter where what is spent, without what is held, leaves no room. */
+export function spentOut(
+  ledger: SpendLedger,
+  counters: readonly CounterLimit[],
+  ask: SpendAsk,
+  now: number,
+): Extract<SpendOutcome, { status: 'exceeded' }> | undefined {
+  for (const { id, window, limit } of counters) {
+    const counter = ledger.counters[id];
+    if (!counter || counter.window !== window || (counter.until !== null && counter.until <= now)) continue;
+    const room = roomFor(ask, limit, counter.spent, nothing);
+    if (room.outputTokens < ask.outputTokensMin)
+      return { status: 'exceeded', counter: id, measure: room.measure, until: counter.until };
+  }
+  return undefined;
+}
+
 /** How much output fits, and what it is that bounds it. Below zero: not even the input. */
 function roomFor(
   ask: SpendAsk,

@@ -7,6 +7,8 @@
  */
 export interface SharedLedgers<Ledger, Operation, Outcome> {
   submit(key: string, operation: Operation, giveUpAt: number): Promise<Outcome>;
+  /** As it was when this process last read or wrote it; undefined: it never did. */
+  peek(key: string): Ledger | undefined;
   /** As it is stored now. */
   read(key: string): Promise<Ledger>;
   /** Resolves when everything that was submitted has been settled one way or the other. */
