@@ -8,7 +8,7 @@ import type { Catalogues } from './catalogue.ts';
 import { AUTO, choose, DEFAULT_THRESHOLDS, type Question } from './core/choose.ts';
 import { difficultyOf } from './core/difficulty.ts';
 import type { Ability } from './core/model.ts';
-import { roughTokens } from './core/rough-tokens.ts';
+import { roughTokens, roughTokensNeeded } from './core/rough-tokens.ts';
 import { allFailed, resultOf, routeOf, unknownModel } from './results.ts';
 import type { Ask, CallContext } from './stages.ts';
 import { type Progress, type WorkParts, workDown } from './work-down.ts';
@@ -63,12 +63,23 @@ function questionOf(parts: CompleterParts, ask: Ask): Question {
       medium: routing.medium ?? DEFAULT_THRESHOLDS.medium,
       large: routing.large ?? DEFAULT_THRESHOLDS.large,
     },
-    inputTokens: catalogue.entries.length > 2 || catalogue.entries[0]?.contextTokens ? roughTokens(chat) : undefined,
+    ...sizeOf(parts, ask),
     outputTokensMax: chat.outputTokensMax,
     labels,
     regions: agent?.regions,
     unaffordable: parts.stages.unaffordable && ((name) => parts.stages.unaffordable?.(ask, name)),
   };
+}
+
+/** Where there is something to choose by it. What must stay is looked at only where some window is too small for all. */
+function sizeOf(
+  { stages }: CompleterParts,
+  { body: { chat }, catalogue: { entries } }: Ask,
+): Pick<Question, 'inputTokens' | 'neededTokens'> {
+  if (entries.length <= 2 && !entries[0]?.contextTokens) return {};
+  const inputTokens = roughTokens(chat);
+  const tight = entries.some(({ contextTokens }) => contextTokens !== undefined && contextTokens < inputTokens);
+  return tight && stages.fit ? { inputTokens, neededTokens: roughTokensNeeded(chat) } : { inputTokens };
 }
 
 function asksForDifficulty({ body: { model }, catalogue: { entries, rules } }: Ask): boolean {

@@ -240,3 +240,9 @@ it('prices are per million tokens, of each kind', () => {
   expect(costOf({ input: 2, output: 10, cachedInput: 0.5, reasoning: 20 }, detailed)).toBeCloseTo(0.2 + 0.2 + 0.5 + 1);
   expect(costOf({ input: 2, output: 10 }, detailed)).toBe(2);
 });
+
+it('a window that holds it all comes before one for which something is left out', () => {
+  const catalogue = [entry('narrow', { contextTokens: 1_000 }), entry('wide', { contextTokens: 10_000 })];
+  expect(ids(question({ inputTokens: 2_000, neededTokens: 500 }), catalogue, healthy)).toEqual(['wide', 'narrow']);
+  expect(ids(question({ inputTokens: 900, neededTokens: 500 }), catalogue, healthy)).toEqual(['narrow', 'wide']);
+});

@@ -32,6 +32,8 @@ export interface Question {
   /** From which difficulty on. */
   thresholds?: { medium: number; large: number } | undefined;
   inputTokens?: number | undefined;
+  /** What is left of them when everything is left out that may be. As many as there are where it is left out. */
+  neededTokens?: number | undefined;
   /** The longest answer that was asked for. */
   outputTokensMax?: number | undefined;
   labels?: readonly string[] | undefined;
@@ -170,15 +172,21 @@ function inOrder(ask: Ask, question: Question, health: Health): Considered[] {
     const { entry } = considered;
     const steps = tierSteps(entry.tier, ask.tier);
     const score = objective === 'order' ? index : scoreOf(entry, objective, question, health);
-    return { considered, steps, score, index };
+    return { considered, steps, tight: isTight(entry, question), score, index };
   });
-  scored.sort((a, b) => a.steps - b.steps || a.score - b.score || a.index - b.index);
+  scored.sort((a, b) => a.steps - b.steps || a.tight - b.tight || a.score - b.score || a.index - b.index);
   if (scored.length === 1) return ask.entries;
   return scored.map(({ considered, steps, score }, place) => {
     const fits = ask.tier ? (steps === 0 ? `the tier ${ask.tier}` : `${considered.entry.tier ?? 'no'} tier`) : '';
     const by = objective === 'order' ? 'in the route’s order' : `score ${score.toPrecision(3)} (${objective})`;
     return { entry: considered.entry, why: [place === 0 ? 'best' : 'next', fits, by].filter(Boolean).join(', ') };
   });
+}
+
+/** Something would have to be left out. */
+function isTight({ contextTokens }: ModelEntry, { inputTokens, neededTokens }: Question): 0 | 1 {
+  if (contextTokens === undefined || neededTokens === undefined) return 0;
+  return inputTokens !== undefined && inputTokens > contextTokens ? 1 : 0;
 }
 
 function tierSteps(tier: ModelTier | undefined, wanted: ModelTier | undefined): number {
@@ -233,9 +241,9 @@ function waysTo(entry: ModelEntry, why: string, ask: Ask, question: Question, he
 function reasonAgainst(entry: ModelEntry, question: Question): string | undefined {
   const lacking = question.needs.filter((ability) => !entry.abilities.includes(ability));
   if (lacking.length) return `cannot do ${lacking.join(' and ')}`;
-  const { inputTokens } = question;
-  if (entry.contextTokens !== undefined && inputTokens !== undefined && inputTokens > entry.contextTokens)
-    return `its window of ${entry.contextTokens} tokens is too small for about ${inputTokens}`;
+  const needed = question.neededTokens ?? question.inputTokens;
+  if (entry.contextTokens !== undefined && needed !== undefined && needed > entry.contextTokens)
+    return `its window of ${entry.contextTokens} tokens is too small for about ${needed}`;
   return entry.lastResort ? undefined : question.unaffordable?.(entry.id);
 }
 
