@@ -9,6 +9,7 @@ import { createPolicyEngine } from '@tutti/policy';
 import { z } from 'zod';
 import { loadDocuments } from './documents.ts';
 import { BundleFiles } from './files.ts';
+import { loadModels } from './models-file.ts';
 import { Problems } from './problems.ts';
 
 const MANIFEST = 'tutti.yaml';
@@ -61,9 +62,10 @@ export function loadBundle(path: string): LoadedBundle {
   const agents = loadAgents(files, problems, collections);
   const tools = loadTools(files, problems);
   const policies = loadPolicies(files, problems);
+  const models = loadModels(files, problems, agents);
   problems.throwIfAny(dir);
   const described = collections.map((collection) => [collection, { name: collection, description: '' }]);
-  const bundle: Bundle = { v: 1, name, agents, tools, collections: Object.fromEntries(described), policies };
+  const bundle: Bundle = { v: 1, name, agents, tools, collections: Object.fromEntries(described), policies, ...models };
   return { bundle, servers, documents, dir };
 }
 
