@@ -7,15 +7,15 @@ import type { Logger } from '@tutti/runtime';
 import { checkJsonAnswer } from './adapters/json-answer.ts';
 import { ModelFailure } from './core/failure.ts';
 import type { Target } from './core/model.ts';
-import { createGuards, type GuardLimits } from './guards.ts';
 import type { ModelHealth } from './health.ts';
 import type { ModelProvider } from './ports/provider.ts';
 import type { Ask, Fitted, Hold, Report, Stages, Window } from './stages.ts';
+import { createTimeLimits, type TimeLimits } from './time-limits.ts';
 
 export interface AttemptParts {
   stages: Stages;
   health: ModelHealth;
-  limits: GuardLimits;
+  limits: TimeLimits;
   log: Logger;
 }
 
@@ -99,7 +99,7 @@ async function guarded(
   const live = request.responseFormat.type === 'text' ? call.live?.begin() : undefined;
   const stream = live && restore?.stream(live);
   const onText = stream ? (text: string) => stream.push(text) : live;
-  const guards = createGuards(parts.limits, one.timeoutMs, onText !== undefined, (reason) => limit.abort(reason));
+  const guards = createTimeLimits(parts.limits, one.timeoutMs, onText !== undefined, (reason) => limit.abort(reason));
   try {
     const { model } = one.target.endpoint;
     const response = await one.provider.complete(request, { model, signal, onText, onActivity: guards.activity });

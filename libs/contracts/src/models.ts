@@ -29,7 +29,10 @@ export const DataLabel = Name;
 
 const SecretReference = z
   .string()
-  .regex(/^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/, 'must be a reference like ${OPENAI_KEY}: keys do not belong in a bundle');
+  .regex(
+    /^\$\{[A-Za-z_][A-Za-z0-9_]*\}$/,
+    `must be a reference like ${'$'}{OPENAI_KEY}: keys do not belong in a bundle`,
+  );
 const rate = z.number().int().positive().optional();
 
 export const ProviderManifest = z.strictObject({
@@ -129,7 +132,7 @@ export const modelSections = {
   routes: z.record(Name, RouteManifest).optional(),
   routing: RoutingManifest.optional(),
 };
-const ModelSections = z.strictObject(modelSections);
+export const ModelSections = z.strictObject(modelSections);
 export type ModelSections = z.infer<typeof ModelSections>;
 
 export interface SectionProblem {

@@ -102,7 +102,7 @@ function completeBody(
   return {
     bundle: run.start.bundle,
     agent: agent.name,
-    model: agent.model,
+    model: run.start.model ?? agent.models?.[purpose] ?? agent.model,
     // Only what the user waits to read is worth streaming: the answer, or an act that may turn out to be it.
     live: run.start.live && !planning && run.start.parent === null,
     principal: run.start.principal.id,

@@ -7,9 +7,10 @@ import { basename, resolve } from 'node:path';
 import { AgentManifest, type Bundle, type KnowledgeDocument, Name, ToolSource, TuttiError } from '@tutti/contracts';
 import { createPolicyEngine } from '@tutti/policy';
 import { z } from 'zod';
+import { loadCallRules } from './call-rules.ts';
 import { loadDocuments } from './documents.ts';
 import { BundleFiles } from './files.ts';
-import { loadModelManifests } from './model-manifests.ts';
+import { loadModels } from './models-file.ts';
 import { Problems } from './problems.ts';
 
 const MANIFEST = 'tutti.yaml';
@@ -62,7 +63,8 @@ export function loadBundle(path: string): LoadedBundle {
   const agents = loadAgents(files, problems, collections);
   const tools = loadTools(files, problems);
   const policies = loadPolicies(files, problems);
-  const forModels = loadModelManifests(files, problems, agents);
+  const models = loadModels(files, problems, agents);
+  const rules = loadCallRules(files, problems, agents);
   problems.throwIfAny(dir);
   const described = collections.map((collection) => [collection, { name: collection, description: '' }]);
   const bundle: Bundle = {
@@ -72,7 +74,8 @@ export function loadBundle(path: string): LoadedBundle {
     tools,
     collections: Object.fromEntries(described),
     policies,
-    ...forModels,
+    ...models,
+    ...rules,
   };
   return { bundle, servers, documents, dir };
 }

@@ -1,4 +1,4 @@
-/** What a bundle says of calls of models: `budgets.yaml`, `privacy.yaml` and `prompts/<name>.yaml`. */
+/** What a bundle says of calls of models beyond the models themselves: `budgets.yaml`, `privacy.yaml` and `prompts/<name>.yaml`. */
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { BudgetManifest, type Bundle, Name, PrivacyPolicy, PromptManifest } from '@tutti/contracts';
@@ -8,7 +8,7 @@ import type { Problems } from './problems.ts';
 
 const TEXT_PATH = /^\S+\.(md|txt|liquid)$/;
 
-export function loadModelManifests(
+export function loadCallRules(
   files: BundleFiles,
   problems: Problems,
   agents: Bundle['agents'],

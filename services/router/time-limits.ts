@@ -2,7 +2,7 @@
  * Time limits of one try: the whole of it, the first token, silence, and too little for too long. Invariant: each ends the
  * try through `abort` with a reason that names its limit, and none outlives `stop`.
  */
-export interface GuardLimits {
+export interface TimeLimits {
   /** A stream's first piece. */
   firstTokenTimeoutMs: number;
   /** Silence in a stream that has begun. */
@@ -18,8 +18,8 @@ export interface Guards {
   stop(): void;
 }
 
-export function createGuards(
-  limits: GuardLimits,
+export function createTimeLimits(
+  limits: TimeLimits,
   timeoutMs: number,
   streamed: boolean,
   abort: (reason: string) => void,
