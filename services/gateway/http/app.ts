@@ -19,6 +19,7 @@ import { journalRoutes } from './routes-journal.ts';
 import { runRoutes } from './routes-runs.ts';
 import { scheduleRoutes } from './routes-schedules.ts';
 import { sessionRoutes } from './routes-sessions.ts';
+import { usageRoutes } from './routes-usage.ts';
 import { measureRequests, traceRequests } from './tracing.ts';
 
 /** A session's name may stand in a path, each of its characters as `%XX%XX…`. */
@@ -66,6 +67,7 @@ export function createApp(deps: GatewayDeps): FastifyInstance {
     callRoutes,
     scheduleRoutes,
     deadLetterRoutes,
+    usageRoutes,
   ])
     routes(app, deps);
   return app;

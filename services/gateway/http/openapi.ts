@@ -11,6 +11,7 @@ import { ForkRun, Preflight, ReadState } from './routes-journal.ts';
 import { CancelRun, CreateRun, ListRuns, ReadJournal } from './routes-runs.ts';
 import { PutSchedule } from './routes-schedules.ts';
 import { ReadSession } from './routes-sessions.ts';
+import { ReadUsage, RenderPrompt } from './routes-usage.ts';
 
 interface Endpoint {
   method: string;
@@ -63,6 +64,13 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: '/v1/dead-letters/{id}', summary: 'A dead letter.' },
   { method: 'POST', path: '/v1/dead-letters/{id}/resend', summary: 'Send it again.', status: 202 },
   { method: 'DELETE', path: '/v1/dead-letters/{id}', summary: 'Remove it.' },
+  { method: 'GET', path: '/v1/usage', summary: 'What was used, and what budgets stand at.', query: ReadUsage },
+  {
+    method: 'POST',
+    path: '/v1/prompts/{name}/render',
+    summary: 'A prompt of the bundle, rendered.',
+    body: RenderPrompt,
+  },
   { method: 'GET', path: '/v1/load', summary: 'How the partitions do.' },
   { method: 'GET', path: '/v1/approvals', summary: 'Approvals.', query: ListApprovals },
   { method: 'GET', path: '/v1/approvals/{id}', summary: 'An approval.' },

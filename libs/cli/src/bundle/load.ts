@@ -15,8 +15,10 @@ import {
 } from '@tutti/contracts';
 import { policyEngineOf } from '@tutti/policy';
 import { z } from 'zod';
+import { loadCallRules } from './call-rules.ts';
 import { loadDocuments } from './documents.ts';
 import { BundleFiles } from './files.ts';
+import { loadModels } from './models-file.ts';
 import { Problems } from './problems.ts';
 
 const MANIFEST = 'tutti.yaml';
@@ -74,6 +76,8 @@ export function loadBundle(path: string): LoadedBundle {
   const collections = [...new Set([...folders, ...Object.keys(described)])].sort();
   const agents = loadAgents(files, problems, collections);
   const tools = loadTools(files, problems);
+  const models = loadModels(files, problems, agents);
+  const rules = loadCallRules(files, problems, agents);
   const manifests = collections.map((collection) => [
     collection,
     CollectionManifest.parse({ ...described[collection], name: collection }),
@@ -85,6 +89,8 @@ export function loadBundle(path: string): LoadedBundle {
     tools,
     collections: Object.fromEntries(manifests),
     ...loadPolicies(files),
+    ...models,
+    ...rules,
   };
   checkPolicies(bundle, problems);
   problems.throwIfAny(dir);

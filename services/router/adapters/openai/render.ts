@@ -13,12 +13,19 @@ import type {
 const RETURNS_CHARS_MAX = 1_500;
 
 export function renderMessages(request: ChatRequest, jsonSchemaInWords?: string): ChatCompletionMessageParam[] {
+  if (request.plain) return renderPlain(request, jsonSchemaInWords);
   const leading = request.messages.findIndex((message) => message.role !== 'system');
   const split = leading < 0 ? request.messages.length : leading;
   const instructions = request.messages.slice(0, split).map((message) => message.content);
   const system = [...instructions, renderContext(request), jsonSchemaInWords].filter(Boolean).join('\n\n');
   const rest = request.messages.slice(split);
   return [{ role: 'system', content: system }, ...withSources(rest, request.passages).map(renderMessage)];
+}
+
+/** As they are. */
+function renderPlain({ messages, passages }: ChatRequest, jsonSchemaInWords?: string): ChatCompletionMessageParam[] {
+  const rendered = withSources(messages, passages).map(renderMessage);
+  return jsonSchemaInWords ? [{ role: 'system', content: jsonSchemaInWords }, ...rendered] : rendered;
 }
 
 function renderContext(request: ChatRequest): string {
