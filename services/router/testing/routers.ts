@@ -1,5 +1,5 @@
 /** Several routers on a real bus, with bundles whose models are at one address, and a caller that asks them. */
-import { BUCKETS, Bundle, ChatRequest, type CompleteResult, LiveMessage, subjects } from '@tutti/contracts';
+import { BUCKETS, Bundle, ChatRequest, type CompleteResult, type Label, LiveMessage, subjects } from '@tutti/contracts';
 import {
   type Bus,
   type Caller,
@@ -72,7 +72,16 @@ export class Routers {
     tenant: string,
     bundle: string,
     chat: Partial<ChatRequest> | string,
-    more: { model?: string; principal?: string; run?: string; session?: string; live?: boolean; prompt?: unknown } = {},
+    more: {
+      agent?: string;
+      model?: string;
+      label?: Label;
+      principal?: string;
+      run?: string;
+      session?: string;
+      live?: boolean;
+      prompt?: unknown;
+    } = {},
   ): Promise<CompleteResult> {
     const { run = `run_${++this.#calls}`, session, ...body } = more;
     const asked = typeof chat === 'string' ? { messages: [{ role: 'user' as const, content: chat }] } : chat;
