@@ -7,6 +7,8 @@ export interface Target {
   url: string;
   headers?: Record<string, string>;
   model: string;
+  /** Undefined: it streams. */
+  noStreams?: string;
 }
 
 export interface Reply {

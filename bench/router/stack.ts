@@ -111,7 +111,7 @@ export async function startPortkey(): Promise<{ url: string; version: string; st
     file: 'bench/router/peers/node_modules/@portkey-ai/gateway/build/start-server.js',
     args: [`--port=${port}`, '--headless'],
     env: { ...process.env, NODE_ENV: 'production', TRUSTED_CUSTOM_HOSTS: '127.0.0.1,localhost' },
-    quiet: true,
+    quiet: process.env.BENCH_PEER_LOG === undefined,
   });
   const url = `http://127.0.0.1:${port}`;
   await until('Portkey', () => fetch(url).then(() => true), 60_000);

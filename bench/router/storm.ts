@@ -41,7 +41,7 @@ export async function storm(
   await atOnce(options.concurrency, async (n) => {
     if (n >= options.calls) return false;
     const json = n % 10 === 9;
-    const stream = n % 2 === 0;
+    const stream = n % 2 === 0 && !target.noStreams;
     const content = `[call ${n}] Say what you know${json ? ' as JSON' : ''}.`;
     const format = { type: 'json_schema', json_schema: { name: 'call', schema, strict: true } };
     const body = {
