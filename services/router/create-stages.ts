@@ -134,10 +134,11 @@ async function around(
 }
 
 function completed(ask: Ask, result: CompleteResult): CompleteResult {
-  const { prompt, judged } = stateOf(ask);
+  const { prompt, judged, suspect } = stateOf(ask);
   const { usage } = result;
   return {
     ...result,
+    ...(suspect ? { notes: [...(result.notes ?? []), 'usage_suspect' as const] } : {}),
     ...(prompt ? { prompt: { name: prompt.name, version: prompt.version, hash: prompt.hash } } : {}),
     ...(judged.inputTokens + judged.outputTokens > 0
       ? {
