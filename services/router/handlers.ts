@@ -5,6 +5,7 @@ import type { Catalogues } from './catalogue.ts';
 import type { Complete } from './complete.ts';
 import { createJoinedCalls } from './joined-calls.ts';
 import { createLiveText } from './live-text.ts';
+import { factsOf } from './span-facts.ts';
 
 export interface HandlerParts {
   complete: Complete;
@@ -23,7 +24,7 @@ export function createHandlers(parts: HandlerParts): Handlers {
         const live = body.live && run && root ? createLiveText(parts.bus, { tenant, root, run, callId }) : undefined;
         const call = { callId, tenant, signal: joined, deadlineAt, traceparent, session, run, root, live };
         const result = await parts.complete(body, call);
-        attributes({ 'tutti.model': result.model, 'tutti.degraded': result.degraded ?? false });
+        attributes(factsOf(result));
         return result;
       });
     },

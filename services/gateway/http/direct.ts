@@ -60,7 +60,7 @@ export async function serveDirect(
   const ask = (live: boolean) =>
     deps.caller.call(
       'complete',
-      { bundle, agent: NO_AGENT, model, chat, live },
+      { bundle, agent: NO_AGENT, model, chat, live, principal: request.identity.principal.id },
       {
         tenant: request.identity.tenant,
         callId: frame.id,
