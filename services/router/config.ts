@@ -72,7 +72,7 @@ const Environment = z
     /** Behind a call's deadline: what it had set aside is free again, for its router has died. */
     TUTTI_BUDGET_ORPHAN_MS: milliseconds(30_000),
     /** How soon a changed bundle's budgets and privacy hold. */
-    TUTTI_BUNDLE_FRESH_MS: milliseconds(1_000),
+    TUTTI_BUNDLE_FRESH_MS: count(1_000),
     /** How long a call waits for a provider's rate limit before another model is asked. */
     TUTTI_RATE_WAIT_MS: count(2_000),
     /** How often what was used is written down. */

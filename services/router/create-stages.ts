@@ -30,6 +30,8 @@ export interface CreatedStages {
   usage: UsageLog;
   ledgers: Ledgers;
   bundles: CurrentBundles;
+  /** A provider, model and key that asked to be left alone: for all routers. */
+  coolDown(target: string, durationMs: number): void;
   /** For judges: what asks models. Once, before the first call. */
   connect(complete: Complete): void;
   /** Everything is settled and written. */
@@ -70,6 +72,7 @@ export function createStages(parts: {
     usage,
     ledgers,
     bundles,
+    coolDown: rates.block,
     connect(given) {
       complete = given;
     },
@@ -138,10 +141,11 @@ async function around(
 }
 
 function completed(ask: Ask, result: CompleteResult): CompleteResult {
-  const { prompt, judged } = stateOf(ask);
+  const { prompt, judged, suspect } = stateOf(ask);
   const { usage } = result;
   return {
     ...result,
+    ...(suspect ? { notes: [...(result.notes ?? []), 'usage_suspect' as const] } : {}),
     ...(prompt ? { prompt: { name: prompt.name, version: prompt.version, hash: prompt.hash } } : {}),
     ...(judged.inputTokens + judged.outputTokens > 0
       ? {

@@ -2,7 +2,7 @@
  * The bundle that a tenant has now, for what has to hold at once whatever a run has pinned: budgets and privacy. Known to
  * within `freshMs`; after the first time nobody waits for it.
  */
-import type { Bundle } from '@tutti/contracts';
+import { type Bundle, TuttiError } from '@tutti/contracts';
 import type { BundleStore, Logger } from '@tutti/runtime';
 
 export interface CurrentBundles {
@@ -32,7 +32,23 @@ export function createCurrentBundles(parts: {
   const current = new Map<string, Known>();
   const unknown = new Map<string, number>();
 
-  async function load(tenant: string): Promise<Bundle | undefined> {
+  const loading = new Map<string, Promise<Bundle | undefined>>();
+
+  /** Several who ask at once ask once. Without word of its budgets nothing is spent for a tenant. */
+  function load(tenant: string): Promise<Bundle | undefined> {
+    const under = loading.get(tenant);
+    if (under) return under;
+    const started = read(tenant)
+      .catch((cause: unknown) => {
+        const reason = cause instanceof Error ? cause.message : String(cause);
+        throw new TuttiError('unavailable', `the bundle of ${tenant} cannot be read: ${reason}`, { cause });
+      })
+      .finally(() => loading.delete(tenant));
+    loading.set(tenant, started);
+    return started;
+  }
+
+  async function read(tenant: string): Promise<Bundle | undefined> {
     const hash = await parts.bundles.current(tenant);
     const bundle = hash === null ? undefined : await parts.bundles.get(hash);
     if (current.size >= KNOWN_MAX) current.delete(current.keys().next().value as string);

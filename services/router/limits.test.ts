@@ -38,8 +38,8 @@ it('1,000 calls at once over three routers: not a cent over, and nothing left be
     ),
   );
   const done = results.filter(({ status }) => status === 'fulfilled').length;
-  const errors = new Set(results.flatMap((result) => (result.status === 'rejected' ? [result.reason.code] : [])));
-  expect([...errors]).toEqual(['budget_exceeded']);
+  const errors = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+  expect(errors.filter(({ code }) => code !== 'budget_exceeded').map(String)).toEqual([]);
   // on a busy machine a call may be sent to another router too, which pays for it too
   const sent = server.requests.length - before;
   expect(sent).toBeGreaterThanOrEqual(done);
@@ -116,7 +116,8 @@ it('a lowered budget holds at once, for runs that have pinned the bundle before'
 it('a provider that lies about what was used is charged what can be, and the answer says so', async () => {
   answer = () => ({ text: 'Fine.', usage: [900_000_000, 900_000_000] });
   const bundle = await routers.apply('liar', { budgets: { b: { scope: 'tenant', window: 'day', usd: 5 } } });
-  await routers.complete('liar', bundle, { outputTokensMax: 100 });
+  const { notes } = await routers.complete('liar', bundle, { outputTokensMax: 100 });
+  expect(notes).toEqual(['usage_suspect']);
   const { budgets } = await usage('liar');
   expect(budgets[0]!.spent.costUsd).toBeLessThan(0.01);
 });

@@ -162,6 +162,7 @@ describe('the whole call', () => {
 
   it('never goes to what is dearer than the ceiling, whatever fails', async () => {
     world.servers.a.script({ kind: 'status', status: 400 });
+    world.servers.b.script({ kind: 'status', status: 400 });
     const thrift = {
       models: { ...sections.models, other: { ...sections.models.other, price: { input: 50, output: 50 } } },
       routes: { r: { models: ['m', 'other'], objective: 'order' as const, priceMax: { output: 2 } } },

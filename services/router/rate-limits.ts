@@ -21,7 +21,7 @@ export interface RateGate {
     tokens: number,
     call: { signal: AbortSignal; waitMaxMs: number },
   ): Promise<RateAnswer> | RateAnswer;
-  /** The provider asked to be left alone: all replicas do so. */
+  /** The provider asked to be left alone: all replicas do so, where it has limits that they share. */
   block(account: string, durationMs: number): void;
 }
 
@@ -38,6 +38,8 @@ export function createRateGate(parts: {
 }): RateGate {
   const clock = parts.clock ?? Date.now;
   const random = parts.random ?? Math.random;
+  /** Accounts that have limits, as far as calls have shown: for others nobody would look. */
+  const limitedAccounts = new Set<string>();
   const keyOf = (account: string) => `rate.${Buffer.from(account).toString('base64url')}`;
   const send = (account: string, operation: RateOperation) =>
     parts.ledgers.submit(keyOf(account), operation, clock() + SUBMIT_TRIES_MS);
@@ -89,8 +91,12 @@ export function createRateGate(parts: {
   return {
     enter(account, limits, tokens, call) {
       const limited = limits?.requestsPerMinute !== undefined || limits?.tokensPerMinute !== undefined;
-      return limited ? enter(account, limits!, tokens, call) : open;
+      if (!limited) return open;
+      limitedAccounts.add(account);
+      return enter(account, limits!, tokens, call);
     },
-    block: (account, durationMs) => tell(account, { op: 'block', until: clock() + durationMs }),
+    block(account, durationMs) {
+      if (limitedAccounts.has(account)) tell(account, { op: 'block', until: clock() + durationMs });
+    },
   };
 }

@@ -25,14 +25,21 @@ export const routerService = defineService({
     const created = createStages({ config, bus, bundles, instance, gate, log });
     const catalogues = createCatalogues(config, bundles);
     const pool = createProviderPool(createOfflineProvider(completeOffline), config.TUTTI_MODEL_OUTPUT_CHARS_MAX);
+    const health = createModelHealth({
+      failuresMax: config.TUTTI_BREAKER_FAILURES_MAX,
+      openMs: config.TUTTI_BREAKER_OPEN_MS,
+    });
     const complete = createCompleter({
       catalogues,
       stages: created.stages,
       providerOf: (target, { catalogue }) => pool.of(target, catalogue),
-      health: createModelHealth({
-        failuresMax: config.TUTTI_BREAKER_FAILURES_MAX,
-        openMs: config.TUTTI_BREAKER_OPEN_MS,
-      }),
+      health: {
+        ...health,
+        coolDown(target, durationMs) {
+          health.coolDown(target, durationMs);
+          created.coolDown(target, durationMs);
+        },
+      },
       limits: limitsOf(config),
       fallback: config.TUTTI_OFFLINE_FALLBACK,
       gate,

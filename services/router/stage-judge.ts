@@ -39,7 +39,7 @@ export async function judge(
   request: ChatRequest,
   response: ChatResponse,
 ): Promise<Judged> {
-  const notes = notesOf(ask, response);
+  const notes = notesOf(response);
   const { message, usage } = response;
   if (message.toolCalls?.length) {
     const verdict = checkToolCalls(message.toolCalls, request.tools);
@@ -60,11 +60,10 @@ export async function judge(
 }
 
 /** What is to be said of it, whether or not it is of use. */
-function notesOf(ask: Ask, { message, finishReason }: ChatResponse): Notes {
+function notesOf({ message, finishReason }: ChatResponse): Notes {
   const notes: Notes = [];
   if (finishReason === 'length') notes.push('truncated');
   if (!message.toolCalls?.length && isRefusal(message.content)) notes.push('refused');
-  if (stateOf(ask).suspect) notes.push('usage_suspect');
   return notes;
 }
 

@@ -9,6 +9,8 @@ export const TOKEN_MARGIN = { known: 1.02, unknown: 1.2 } as const;
 /** What a chat template puts around a message at the most, and before all of them, in bytes. */
 const TEMPLATE_MESSAGE_BYTES = 64;
 const TEMPLATE_BYTES = 512;
+/** What providers tell a model about how to call tools. */
+const TOOLS_TOKENS = 400;
 const OPENAI_MODEL = /(?:^|\/)(?:gpt-(?:4o|4\.1|[5-9])|chatgpt|o[1-9]\b|gpt-oss)/;
 
 /** Does it count as we do (o200k)? */
@@ -25,7 +27,8 @@ export interface RequestSize {
 export function sizeOf(target: Target, request: ChatRequest): RequestSize {
   const tokens = countRequest(request, countText);
   const known = Math.ceil(tokens * TOKEN_MARGIN.known) + REQUEST_TOKENS;
-  return { tokens, tokensMax: knowsTokenizer(target) ? known : bytesOf(request) };
+  const tools = request.tools.length > 0 ? TOOLS_TOKENS : 0;
+  return { tokens, tokensMax: (knowsTokenizer(target) ? known : bytesOf(request)) + tools };
 }
 
 function bytesOf(request: ChatRequest): number {

@@ -158,7 +158,13 @@ test('what was done to the request and to the answer is told in numbers and name
     shrunk: [{ kind: 'tool', count: 1, tokens: 10 }],
   };
   begin(ask, candidates, route).answered(
-    result({ grounding, packing, masked: { EMAIL: 2 }, notes: ['not_verified'] }),
+    result({
+      grounding,
+      packing,
+      masked: { EMAIL: 2 },
+      notes: ['not_verified'],
+      prompt: { name: 'house', version: '2', hash: 'h' },
+    }),
     spent,
   );
   expect(spans[0]!.set).toMatchObject({
@@ -166,6 +172,7 @@ test('what was done to the request and to the answer is told in numbers and name
     'tutti.route.masked': ['2 EMAIL'],
     'tutti.route.notes': ['not_verified'],
     'tutti.route.grounding': 0.4,
+    'tutti.route.prompt': 'house 2',
   });
   expect(JSON.stringify(spans)).not.toContain('CANARY');
 });

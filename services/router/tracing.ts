@@ -157,7 +157,7 @@ function endSpan(span: OpenSpan, result: CompleteResult, { usage, costUsd, attem
 }
 
 /** What was done to the request and to the answer, in numbers and words of our own. */
-function doneTo({ degraded, cached, packing, masked, notes, grounding }: CompleteResult) {
+function doneTo({ degraded, cached, packing, masked, notes, grounding, prompt }: CompleteResult) {
   const packed = packing && [
     ...packing.leftOut.map(({ kind, count }) => `left out: ${count} ${kind}`),
     ...packing.shrunk.map(({ kind, count }) => `shrunk: ${count} ${kind}`),
@@ -169,6 +169,7 @@ function doneTo({ degraded, cached, packing, masked, notes, grounding }: Complet
     ...(masked ? { [ATTR.routeMasked]: Object.entries(masked).map(([kind, count]) => `${count} ${kind}`) } : {}),
     ...(notes ? { [ATTR.routeNotes]: notes } : {}),
     ...(grounding ? { [ATTR.routeGrounding]: grounding.score } : {}),
+    ...(prompt ? { [ATTR.routePrompt]: `${prompt.name} ${prompt.version}` } : {}),
   };
 }
 

@@ -178,6 +178,7 @@ class Turn {
         refits: this.#refits,
         otherKey: this.#targets.length > 1,
         otherProvider: this.#rest.some((candidate) => candidate.entry === entry),
+        otherModel: this.#rest.some((candidate) => candidate.entry !== entry && !candidate.entry.lastResort),
         shrinkable: this.#parts.stages.fit !== undefined && sent,
         deterministic: this.#deterministic,
         attemptsLeft: this.#parts.limits.attemptsMax - this.#progress.attempts.length - (sent ? 1 : 0),

@@ -53,6 +53,7 @@ export const ATTR = {
   routeMasked: 'tutti.route.masked',
   routeNotes: 'tutti.route.notes',
   routeGrounding: 'tutti.route.grounding',
+  routePrompt: 'tutti.route.prompt',
   // tools
   toolEffect: 'tutti.tool.effect',
   toolSource: 'tutti.tool.source',

@@ -9,6 +9,7 @@ const alone: Standing = {
   refits: 0,
   otherKey: false,
   otherProvider: false,
+  otherModel: true,
   shrinkable: false,
   deterministic: false,
   attemptsLeft: 5,
@@ -82,7 +83,13 @@ describe('nextMove', () => {
 
   it.each(['filtered', 'rejected'] as const)('%s: the next model at once', (kind) => {
     expect(move(kind, { otherProvider: true })).toEqual({ move: 'other_model' });
+    expect(move(kind, { otherModel: false })).toEqual({ move: 'other_model' });
   });
+
+  it.each(['filtered', 'rejected', 'context_overflow'] as const)(
+    '%s of the only model: another provider may take it',
+    (kind) => expect(move(kind, { otherProvider: true, otherModel: false })).toEqual({ move: 'other_provider' }),
+  );
 
   it('stops when the asker has gone', () => expect(move('cancelled')).toEqual({ move: 'stop' }));
 });

@@ -93,6 +93,8 @@ export interface Standing {
   otherKey: boolean;
   /** Another provider of the same model is. */
   otherProvider: boolean;
+  /** Another model is, better than the last resort. */
+  otherModel: boolean;
   /** The request can be made smaller. */
   shrinkable: boolean;
   /** Asked the same again, it says the same again. */
@@ -147,7 +149,7 @@ export function nextMove(failure: Failed, standing: Standing, limits: RetryLimit
     case 'context_overflow': {
       // where nobody makes requests smaller, one that is too long stays so
       const again = standing.shrinkable && standing.refits < limits.refitsMax && standing.attemptsLeft > 0;
-      return again ? { move: 'refit' } : { move: 'other_model' };
+      return again ? { move: 'refit' } : otherModel(standing);
     }
     case 'timeout':
     case 'not_there':
@@ -155,7 +157,7 @@ export function nextMove(failure: Failed, standing: Standing, limits: RetryLimit
       return otherProvider(standing);
     case 'filtered':
     case 'rejected':
-      return { move: 'other_model' };
+      return otherModel(standing);
     default: {
       const never: never = kind;
       throw new Error(`unknown failure ${never}`);
@@ -182,6 +184,11 @@ function coolDownOf({ retryAfterMs }: Failed): number | undefined {
 function elsewhere(standing: Standing, coolDownMs: number | undefined): NextMove {
   if (!standing.otherKey) return otherProvider(standing, coolDownMs);
   return { move: 'other_key', ...(coolDownMs === undefined ? {} : { coolDownMs }) };
+}
+
+/** What a model's request failed for, another provider of the model hardly takes; but where there is no other model, one may. */
+function otherModel(standing: Standing): NextMove {
+  return { move: standing.otherModel || !standing.otherProvider ? 'other_model' : 'other_provider' };
 }
 
 function otherProvider(standing: Standing, coolDownMs?: number): NextMove {

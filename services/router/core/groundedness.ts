@@ -12,6 +12,7 @@ const FOREIGN_NUMBER_SUPPORT = 0.2;
 /** Sentences with fewer telling words say nothing that could be checked. */
 const TERMS_MIN = 3;
 const UNSUPPORTED_SHOWN_MAX = 8;
+const UNSUPPORTED_CHARS_MAX = 300;
 const NO_KNOWLEDGE =
   /\b(?:do(?:es)? not|don't|doesn't|did not|could not|couldn't|cannot|can't|no) (?:\w+ ){0,3}(?:know|say|mention|contain|state|specify|find|information|found|sources?|documents?)\b|\bnot (?:mentioned|stated|specified|covered|found)\b/i;
 
@@ -42,7 +43,7 @@ export function groundednessOf(answer: string, evidence: readonly string[]): Gro
     sentences += 1;
     weights += weight;
     supported += weight * support;
-    if (support < SENTENCE_SUPPORT_MIN) unsupported.push(sentence);
+    if (support < SENTENCE_SUPPORT_MIN) unsupported.push(sentence.slice(0, UNSUPPORTED_CHARS_MAX));
   }
   return {
     score: weights === 0 ? 1 : supported / weights,

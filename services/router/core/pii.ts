@@ -42,9 +42,15 @@ const SECRETS: RegExp[] = [
   /\beyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{10,1000}\b/g,
   /(?<=\b(?:password|passwd|pwd|api[_-]?key|secret|access[_-]?token)["']?\s{0,3}[:=]\s{0,3}["']?)[^\s"',;]{8,200}/gi,
 ];
-/** Without one of these no secret can be there: a cheap look before the patterns. */
+/** Without one of these no secret can be there: a look that costs less than the patterns. */
 const SECRET_SIGNS =
-  /-----BEGIN|[spr]k[-_]|gh[pousr]_|github_pat|glpat|xox|npm_|hf_|dop_|AKIA|ASIA|AIza|eyJ|passw|pwd|api.?key|secret|token/i;
+  /-----BEGIN|[spr]k[-_]|gh[pousr]_|github_pat|glpat|xox|npm_|hf_|dop_|AKIA|ASIA|AIza|eyJ|[Pp]assw|PASSW|[Pp]wd|PWD|[Aa][Pp][Ii].?[Kk][Ee][Yy]|[Ss]ecret|SECRET|[Aa]ccess.?[Tt]oken|ACCESS.?TOKEN/;
+/** Texts without any sign, since a conversation is sent again at every step; how many, and of how many characters. */
+const clean = new Set<string>();
+const CLEAN_MAX = 4_000;
+const CLEAN_CHARS_MAX = 8_000_000;
+let cleanChars = 0;
+const CLEAN_CHARS_MIN = 200;
 
 /** In order, none over another. */
 export function findSensitive(text: string, rules: FindRules): Finding[] {
@@ -69,7 +75,16 @@ export function findSensitive(text: string, rules: FindRules): Finding[] {
 }
 
 export function mayHoldSecret(text: string): boolean {
-  return SECRET_SIGNS.test(text);
+  if (text.length < CLEAN_CHARS_MIN) return SECRET_SIGNS.test(text);
+  if (clean.has(text)) return false;
+  if (SECRET_SIGNS.test(text)) return true;
+  if (clean.size >= CLEAN_MAX || cleanChars + text.length > CLEAN_CHARS_MAX) {
+    clean.clear();
+    cleanChars = 0;
+  }
+  clean.add(text);
+  cleanChars += text.length;
+  return false;
 }
 
 export function secretsIn(text: string): { start: number; end: number }[] {

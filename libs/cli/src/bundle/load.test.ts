@@ -248,3 +248,51 @@ describe('mistakes', () => {
     expect(problems()).toEqual(['agents: there is no agent: add agents/<name>.yaml']);
   });
 });
+
+describe('budgets, privacy and prompts', () => {
+  const rules: Record<string, string> = {
+    ...good,
+    'budgets.yaml':
+      'day: { scope: tenant, window: day, usd: 5 }\nclerk: { scope: key, requests: 10, agents: [clerk] }\n',
+    'privacy.yaml': 'names: [Ann Lee]\npatterns: { CASE: "C-[0-9]{6}" }\n',
+    'prompts/greet.yaml':
+      'text: prompts/greet.liquid\nlocales: { de: "Hallo {{ name }}" }\nplaceholders: { name: { type: text } }\n',
+    'prompts/greet.liquid': 'Hello {{ name }}. {% render "tail" %}',
+    'prompts/tail.yaml': 'text: Be brief.\n',
+  };
+
+  it('are read', () => {
+    write(rules);
+    const { bundle } = loadBundle(dir);
+    expect(Bundle.parse(bundle)).toEqual(bundle);
+    expect(bundle.budgets).toMatchObject({ day: { usd: 5 }, clerk: { window: 'day', requests: 10 } });
+    expect(bundle.privacy).toMatchObject({ mask: ['email', 'phone', 'iban', 'card', 'name'], names: ['Ann Lee'] });
+    expect(bundle.prompts?.greet).toMatchObject({ text: rules['prompts/greet.liquid'], version: '1' });
+  });
+
+  it.each([
+    ['budgets.yaml', 'day: { scope: tenant }\n', 'budgets.yaml: day: a budget needs usd, tokens or requests'],
+    [
+      'budgets.yaml',
+      'day: { scope: tenant, usd: 1, agents: [nobody] }\n',
+      'budgets.yaml: day.agents: there is no agent "nobody"',
+    ],
+    ['privacy.yaml', 'patterns: { CASE: "(" }\n', 'privacy.yaml: patterns.CASE: Invalid regular expression'],
+    ['privacy.yaml', 'patterns: { CASE: "x*" }\n', 'privacy.yaml: patterns.CASE: matches nothing at all'],
+    [
+      'prompts/greet.yaml',
+      'text: "Hello {{ who }}"\n',
+      'prompts/greet.yaml: text: uses "who", which is no placeholder of it',
+    ],
+    ['prompts/greet.yaml', 'text: "{% render \'none\' %}"\n', 'prompts/greet.yaml: text: '],
+    ['prompts/greet.yaml', 'text: "{% if %"\n', 'prompts/greet.yaml: text: '],
+    [
+      'agents/clerk.yaml',
+      'instructions: Sell.\nprompt: { name: none }\n',
+      'agents/clerk.yaml: prompt: there is no prompt "none"',
+    ],
+  ])('mistakes in %s: %j', (file, text, problem) => {
+    write({ ...rules, [file]: text });
+    expect(problems().filter((line) => line.startsWith(problem))).toHaveLength(1);
+  });
+});
