@@ -7,6 +7,7 @@ import { createInboundWriter } from './adapters/bus-inbound.ts';
 import { watchLoad } from './adapters/bus-load.ts';
 import { createOwner } from './adapters/bus-owner.ts';
 import { learnPartitions } from './adapters/bus-partitions.ts';
+import { createCurrentBundles } from './adapters/current-bundles.ts';
 import { createDeadLetters } from './adapters/dead-letters.ts';
 import { createFollowRun } from './adapters/follow-run.ts';
 import { createMemory, createRunReader } from './adapters/run-reader.ts';
@@ -52,6 +53,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
     bus,
     caller,
     bundles,
+    currentBundle: createCurrentBundles(bundles, config.bundleFreshMs),
     log,
     telemetry,
     metrics,

@@ -38,7 +38,6 @@ beforeAll(async () => {
   nats = await startTestNats();
   bus = await connectNatsBus({ url: nats.url, name: 'test', log });
   caller = createCaller(bus, log);
-  hash = await createBundleStore(() => bus.bucket(BUCKETS.bundles)).apply('acme', bundle);
 });
 afterAll(async () => {
   caller.close();
@@ -57,6 +56,7 @@ afterEach(async () => {
 async function start(env: Record<string, string>) {
   const unset = { OPENAI_API_KEY: '', OPENAI_BASE_URL: '', TUTTI_MODEL: '' };
   service = await startService(routerService, { env: { ...unset, NATS_URL: nats.url, ...env }, log });
+  hash = await createBundleStore(() => bus.bucket(BUCKETS.bundles)).apply('acme', bundle);
 }
 const scripted = () => ({ OPENAI_BASE_URL: server.url, TUTTI_MODEL: 'scripted' });
 const body = (live: boolean) => ({
@@ -108,7 +108,9 @@ it('without any configuration the offline model answers, and that is not a degra
 });
 
 it('a model that policy denies is never sent anything, and the answer says so', async () => {
-  await start(scripted());
+  // the provider is cleared: what denies it is the policy
+  const cleared = { ...scripted(), TUTTI_MODEL_LABELS: 'secret' };
+  await start(cleared);
   const label = { integrity: 'user' as const, confidentiality: ['secret'] };
   const options = { tenant: 'acme', timeoutMs: 10_000 };
   const result = await caller.call('complete', { ...body(false), label }, options);
@@ -121,11 +123,35 @@ it('a model that policy denies is never sent anything, and the answer says so', 
   });
   expect(server.requests).toEqual([]);
   await service?.stop();
-  await start({ ...scripted(), TUTTI_OFFLINE_FALLBACK: 'false' });
+  await start({ ...cleared, TUTTI_OFFLINE_FALLBACK: 'false' });
   const asked = caller.call('complete', { ...body(false), label }, options);
   await expect(asked).rejects.toMatchObject({ code: 'forbidden', message: expect.stringContaining('no-secrets-out') });
   await expect(caller.call('complete', { ...body(false), bundle: 'none' }, options)).rejects.toMatchObject({
     code: 'not_found',
   });
   expect(server.requests).toEqual([]);
+});
+
+it('what is secret goes to no provider that is not cleared for it, whatever policies say', async () => {
+  const store = createBundleStore(() => bus.bucket(BUCKETS.bundles));
+  const label = { integrity: 'user' as const, confidentiality: ['secret', 'hr'] };
+  const options = { tenant: 'acme', timeoutMs: 10_000 };
+  const ask = async () => {
+    const open = await store.store({ ...bundle, policies: {} });
+    return caller.call('complete', { ...body(false), bundle: open, label }, options);
+  };
+  await start({ ...scripted(), TUTTI_MODEL_LABELS: 'secret' });
+  expect(await ask()).toMatchObject({ model: 'offline', candidates: [{ reason: 'is not cleared for hr' }, {}] });
+  await service?.stop();
+  await start({ ...scripted(), TUTTI_MODEL_LABELS: 'secret', TUTTI_OFFLINE_FALLBACK: 'false' });
+  await expect(ask()).rejects.toMatchObject({
+    code: 'model_failed',
+    message: expect.stringContaining('is not cleared for hr'),
+  });
+  expect(server.requests).toEqual([]);
+  await service?.stop();
+  await start({ ...scripted(), TUTTI_MODEL_LABELS: 'secret,hr' });
+  server.script({ kind: 'answer', text: 'Cleared.' });
+  expect(await ask()).toMatchObject({ model: 'scripted', label });
+  expect(server.requests).toHaveLength(1);
 });

@@ -69,6 +69,8 @@ export async function runSuite({
     TUTTI_DATA: `${nats.dataDir}/state`,
     TUTTI_PORT: String(port),
     TUTTI_LEASE_MS: '2000',
+    // The world outside is on this machine.
+    TUTTI_TOOLS_PRIVATE_NETWORKS: '127.0.0.1',
     OPENAI_BASE_URL: model.url,
     OPENAI_API_KEY: 'none',
     TUTTI_MODEL: 'obedient',

@@ -39,6 +39,7 @@ export function createProgram(exit: (code: number) => void): Command {
   contentCommands(program, exit);
   toolCommands(program, exit);
   operatorCommands(program, exit);
+  modelCommands(program, exit);
   return program;
 }
 
@@ -375,4 +376,25 @@ function contentCommands(program: Command, exit: (code: number) => void): void {
       const { statusCommand } = await import('./commands/status.ts');
       exit(await statusCommand(options));
     });
+}
+
+function modelCommands(program: Command, exit: (code: number) => void): void {
+  const load = () => import('./commands/usage.ts');
+  program
+    .command('usage')
+    .description('what was used, a row for each day, agent and model, and what budgets stand at')
+    .option('--days <n>', 'how many days, today included', wholeNumber, 1)
+    .option('--session <id>', 'the budgets of this session too')
+    .option('--run <id>', 'the budgets of this run too')
+    .option('--json', 'as JSON')
+    .addOption(url())
+    .action(async (options) => exit(await (await load()).usageCommand(options)));
+  program
+    .command('prompt')
+    .description('a prompt of the current bundle, as it renders')
+    .argument('<name>', 'name of a prompt')
+    .option('--value <name=value...>', 'what fills its placeholders', [])
+    .option('--locale <locale>', 'its variant for a language (de, de-AT)')
+    .addOption(url())
+    .action(async (name: string, options) => exit(await (await load()).promptCommand(name, options)));
 }

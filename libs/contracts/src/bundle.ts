@@ -4,11 +4,15 @@
  * tool source is filled in by the tools service from its own environment (`TUTTI_VAR_NAME`) at the moment of the call.
  */
 import { z } from 'zod';
+import { BudgetManifest } from './budget.ts';
 import { EffectKind, JsonSchema } from './chat.ts';
 import { Sums } from './history.ts';
 import { Name } from './ids.ts';
 import { ContentLabels, ToolLabels } from './labels.ts';
 import { SomeRunLimits } from './limits.ts';
+import { CachePolicy, GroundingPolicy, PrivacyPolicy } from './model-policy.ts';
+import { DataLabel, modelSections, problemsOfModels } from './models.ts';
+import { PromptManifest, PromptUse } from './prompt.ts';
 import { DocumentOrigin, McpPins, OAuthGrant } from './tool-pins.ts';
 
 export const Strategy = z.enum(['direct', 'react', 'plan', 'auto']);
@@ -37,6 +41,16 @@ export const AgentManifest = z.strictObject({
   instructions: z.string(),
   /** A model's or route's name, or `auto`. */
   model: z.string().default('auto'),
+  /** In its place for some steps: making a plan, acting, writing the answer from what tasks found. */
+  models: z
+    .strictObject({ plan: z.string().optional(), act: z.string().optional(), answer: z.string().optional() })
+    .optional(),
+  /** What its conversations hold: only providers that are cleared for all of these are asked. */
+  dataLabels: z.array(DataLabel).optional(),
+  /** Regions of providers that may be asked; any where it is left out. */
+  regions: z.array(Name).min(1).optional(),
+  /** May the offline model answer when all others fail (marked as degraded)? As the router is set where it is left out. */
+  offlineFallback: z.boolean().optional(),
   /** Tool names; `*` at the end matches any rest. `ask_user` and `sleep` are the engine's own and only there when named. */
   tools: z.array(z.string()).default([]),
   /** Agents of the bundle that it may delegate to, hand over to, or give tasks of a plan. */
@@ -52,6 +66,12 @@ export const AgentManifest = z.strictObject({
   /** Of what its users say: a `user`'s word, and public, where left out. An agent that reads strangers' mail says `untrusted`. */
   labels: ContentLabels.optional(),
   attributes: PolicyAttributes.optional(),
+  /** A prompt of the bundle, whose text comes before the instructions. */
+  prompt: PromptUse.optional(),
+  /** How well answers must be supported by the passages that they were given. Not checked where it is left out. */
+  grounding: GroundingPolicy.optional(),
+  /** Which answers of models may be given again. None where it is left out. */
+  cache: CachePolicy.optional(),
 });
 export type AgentManifest = z.infer<typeof AgentManifest>;
 
@@ -194,7 +214,7 @@ export const CollectionManifest = z.strictObject({
 });
 export type CollectionManifest = z.infer<typeof CollectionManifest>;
 
-export const Bundle = z.strictObject({
+const BundleShape = z.strictObject({
   v: z.literal(1),
   name: Name,
   agents: z.record(Name, AgentManifest),
@@ -204,8 +224,20 @@ export const Bundle = z.strictObject({
   policies: z.record(z.string(), z.string()).default({}),
   /** A Cedar schema in addition to the built-in one: entity types of its own, and attributes more of the built-in ones. */
   policySchema: z.string().max(200_000).optional(),
+  budgets: z.record(Name, BudgetManifest).optional(),
+  privacy: PrivacyPolicy.optional(),
+  prompts: z.record(Name, PromptManifest).optional(),
+  ...modelSections,
+});
+export const Bundle = BundleShape.superRefine((bundle, context) => {
+  for (const { path, message } of problemsOfModels(sectionsOf(bundle), bundle.agents))
+    context.addIssue({ code: 'custom', path, message });
 });
 export type Bundle = z.infer<typeof Bundle>;
+
+function sectionsOf({ providers, models, routes, routing }: z.infer<typeof BundleShape>) {
+  return { providers, models, routes, routing };
+}
 
 /** A document on its way into a collection. `text` is Markdown or plain text. */
 export const KnowledgeDocument = z.object({

@@ -1,6 +1,8 @@
 /** The catalogue: every subject, stream, bucket and verb, in one place. Permissions, provisioning and clients are derived from it. */
 import type { z } from 'zod';
+import { UsageBody, UsageResult } from './budget.ts';
 import { ReadBody, ReadResult } from './owner.ts';
+import { RenderBody, RenderResult } from './prompt.ts';
 import {
   CompleteBody,
   CompleteResult,
@@ -113,6 +115,12 @@ export const BUCKETS = {
   positions: 'tutti_positions',
   switches: 'tutti_switches',
 } as const;
+/** What was spent: by tenant and by provider for good; by session and by run, and as rows a day, until nothing was written for so long. */
+export const SPEND_BUCKETS = {
+  lasting: { name: 'tutti_spend' },
+  ageing: { name: 'tutti_spend_ageing', maxAgeMs: 40 * DAY_MS },
+  days: { name: 'tutti_usage', maxAgeMs: 400 * DAY_MS },
+} as const satisfies Record<string, { name: string; maxAgeMs?: number }>;
 /** The object store for what is over the message limit and has to last: checkpoints. */
 export const BLOBS = 'tutti_blobs';
 /** The object store for the journals that forks begin with: taken away when a fork has them in its own, or by age. */
@@ -152,6 +160,8 @@ export const VERBS = {
   approveTools: verb('tools', 'approveTools', ApproveToolsBody, ApproveToolsResult),
   complete: verb('router', 'complete', CompleteBody, CompleteResult),
   models: verb('router', 'models', ModelsBody, ModelsResult),
+  usage: verb('router', 'usage', UsageBody, UsageResult),
+  render: verb('router', 'render', RenderBody, RenderResult),
   state: verb('planner', 'state', StateBody, StateResult),
   fork: verb('planner', 'fork', ForkBody, ForkResult),
   preflight: verb('planner', 'preflight', PreflightBody, PreflightResult),

@@ -1,3 +1,4 @@
+export * from './budget.ts';
 export * from './bundle.ts';
 export * from './catalogue.ts';
 export * from './chat.ts';
@@ -11,8 +12,11 @@ export * from './labels.ts';
 export * from './limits.ts';
 export * from './live.ts';
 export * from './log.ts';
+export * from './model-policy.ts';
+export * from './models.ts';
 export * from './owner.ts';
 export * from './plan.ts';
+export * from './prompt.ts';
 export * from './schedule.ts';
 export * from './steps.ts';
 export * from './switches.ts';

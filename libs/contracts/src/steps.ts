@@ -8,6 +8,8 @@ import { ErrorInfo } from './errors.ts';
 import { CallHistory, History } from './history.ts';
 import { Name } from './ids.ts';
 import { Label } from './labels.ts';
+import { ModelTier } from './models.ts';
+import { PromptUse } from './prompt.ts';
 
 /** Stands for JSON that is too large for a message: where it lies in the object store of claims, and what it is. */
 export const Claim = z.object({ blob: z.string(), bytes: z.number().int().positive(), hash: z.string() });
@@ -250,6 +252,12 @@ export const CompleteBody = z.object({
   live: z.boolean().default(false),
   /** Join of all that the model is told; untrusted and internal where left out. */
   label: Label.optional(),
+  /** Who started the run: what budgets call a key. */
+  principal: z.string().optional(),
+  /** A prompt of the bundle, which the router renders before the first instructions. */
+  prompt: PromptUse.optional(),
+  /** Labels of what the request holds, beside the agent's own. */
+  labels: z.array(z.string()).optional(),
 });
 export const RouteCandidate = z.object({
   model: z.string(),
@@ -257,9 +265,36 @@ export const RouteCandidate = z.object({
   kept: z.boolean(),
   reason: z.string(),
 });
+const LeftOut = z.object({ kind: z.string(), count: z.number().int(), tokens: z.number().int() });
+/** What had to go so that the request fits the model's window, in tokens. */
+export const PackingReport = z.object({
+  roomTokens: z.number().int(),
+  inputTokens: z.number().int(),
+  leftOut: z.array(LeftOut),
+  shrunk: z.array(LeftOut),
+});
+/** How much of an answer its sources say. */
+export const GroundingReport = z.object({
+  score: z.number(),
+  threshold: z.number(),
+  supported: z.boolean(),
+  unsupported: z.array(z.string()),
+  /** What a judge said where one was asked. */
+  judge: z.string().optional(),
+});
 export const CompleteResult = ChatResponse.extend({
   model: z.string(),
   provider: z.string(),
+  /** What was asked for, and how that was understood. */
+  route: z
+    .object({
+      asked: z.string(),
+      tier: ModelTier.optional(),
+      /** 0 to 1, where it was looked at. */
+      difficulty: z.number().optional(),
+      reason: z.string(),
+    })
+    .optional(),
   /** True when every better model failed and the offline model answered. */
   degraded: z.boolean().default(false),
   costUsd: z.number().nonnegative().default(0),
@@ -271,18 +306,35 @@ export const CompleteResult = ChatResponse.extend({
         ok: z.boolean(),
         error: z.string().optional(),
         durationMs: z.number(),
+        /** Name of the key's variable. */
+        key: z.string().optional(),
+        /** What followed from the error: `same`, `other_key`, `other_provider`, `other_model`, … */
+        next: z.string().optional(),
       }),
     )
     .default([]),
   candidates: z.array(RouteCandidate).default([]),
   /** Of the answer: at least that of all that the model was told. */
   label: Label.optional(),
+  packing: PackingReport.optional(),
+  grounding: GroundingReport.optional(),
+  /** Not asked anew: the same question was answered before, or is being answered, or one that means the same was. */
+  cached: z.enum(['exact', 'joined', 'semantic']).optional(),
+  /** How many values of each kind the model saw placeholders for. */
+  masked: z.record(z.string(), z.number().int()).optional(),
+  /** Version and hash of the prompt that was rendered. */
+  prompt: z.object({ name: z.string(), version: z.string(), hash: z.string() }).optional(),
+  /** What is to be said of the answer: it declines, it was cut off, its JSON was mended, its usage cannot be right. */
+  notes: z.array(z.enum(['refused', 'truncated', 'repaired', 'usage_suspect', 'not_verified'])).optional(),
 });
 export type CompleteResult = z.infer<typeof CompleteResult>;
 
-export const ModelsBody = z.object({});
+/** `bundle`: hash of the one whose catalogue is asked for; without it, the router's own. */
+export const ModelsBody = z.object({ bundle: z.string().optional() });
 export const ModelsResult = z.object({
-  models: z.array(z.object({ id: z.string(), provider: z.string(), description: z.string() })),
+  models: z.array(
+    z.object({ id: z.string(), provider: z.string(), description: z.string(), tier: ModelTier.optional() }),
+  ),
 });
 
 // planner: what can be done with a journal afterwards

@@ -160,6 +160,12 @@ export const METRIC = {
     ATTR.responseModel,
   ),
   modelDegraded: counter('tutti.model.degraded', '{call}', 'Calls that the last resort answered.'),
+  modelCached: counter(
+    'tutti.model.cached',
+    '{call}',
+    'Calls answered without asking a model: the same question before, now, or one that means the same.',
+    'how',
+  ),
   // tools
   toolDuration: histogram(
     'gen_ai.execute_tool.duration',

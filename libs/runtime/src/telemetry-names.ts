@@ -37,13 +37,23 @@ export const ATTR = {
   questionOutcome: 'tutti.question.outcome',
   // models
   routeAsked: 'tutti.route.asked',
+  routeReason: 'tutti.route.reason',
+  routeTier: 'tutti.route.tier',
+  routeDifficulty: 'tutti.route.difficulty',
   routeCandidates: 'tutti.route.candidates',
+  routeEndpoint: 'tutti.route.endpoint',
   routeAttempts: 'tutti.route.attempts',
   routeDegraded: 'tutti.route.degraded',
   routeNext: 'tutti.route.next',
   routeDelayMs: 'tutti.route.delay_ms',
   routeDurationMs: 'tutti.route.duration_ms',
   routeCost: 'tutti.route.cost_usd',
+  routeCached: 'tutti.route.cached',
+  routePacked: 'tutti.route.packed',
+  routeMasked: 'tutti.route.masked',
+  routeNotes: 'tutti.route.notes',
+  routeGrounding: 'tutti.route.grounding',
+  routePrompt: 'tutti.route.prompt',
   // tools
   toolEffect: 'tutti.tool.effect',
   toolSource: 'tutti.tool.source',
@@ -71,6 +81,7 @@ export const ATTR = {
   outputType: 'gen_ai.output.type',
   inputTokens: 'gen_ai.usage.input_tokens',
   outputTokens: 'gen_ai.usage.output_tokens',
+  cachedInputTokens: 'gen_ai.usage.cache_read.input_tokens',
   tokenType: 'gen_ai.token.type',
   toolName: 'gen_ai.tool.name',
   toolType: 'gen_ai.tool.type',
@@ -149,6 +160,8 @@ export const SPAN = {
 export const EVENT = {
   /** One request to one model: how it went, and what was done next. */
   attempt: 'tutti.attempt',
+  /** A try of which no request has left: no room in a budget, a rate limit or the model's window. */
+  unsent: 'tutti.attempt.unsent',
   /** A try of a tool call that failed. */
   toolTry: 'tutti.tool.try_failed',
 } as const;

@@ -134,7 +134,8 @@ function completed(result: Completed): Record<string, unknown> {
     case 'describe':
       return { kind, problems: result.problems };
     case 'complete': {
-      const { message, finishReason, usage, model, provider, degraded, costUsd, attempts } = result.completion;
+      const { message, finishReason, usage, model, provider, degraded, costUsd, attempts, candidates, route } =
+        result.completion;
       return {
         kind,
         purpose: result.purpose,
@@ -148,6 +149,8 @@ function completed(result: Completed): Record<string, unknown> {
         degraded,
         costUsd,
         attempts,
+        // as they were considered, kept or dropped, each with its reason
+        route: { ...route, candidates: candidates ?? [] },
       };
     }
     case 'execute': {

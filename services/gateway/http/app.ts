@@ -22,6 +22,7 @@ import { sessionRoutes } from './routes-sessions.ts';
 import { switchRoutes } from './routes-switches.ts';
 import { toolRoutes } from './routes-tools.ts';
 import { undoRoutes } from './routes-undo.ts';
+import { usageRoutes } from './routes-usage.ts';
 import { measureRequests, traceRequests } from './tracing.ts';
 
 /** A session's name may stand in a path, each of its characters as `%XX%XX…`. */
@@ -72,6 +73,7 @@ export function createApp(deps: GatewayDeps): FastifyInstance {
     deadLetterRoutes,
     switchRoutes,
     undoRoutes,
+    usageRoutes,
   ])
     routes(app, deps);
   return app;

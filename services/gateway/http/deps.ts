@@ -1,4 +1,5 @@
 /** What the routes work with. Made once, by service.ts. */
+import type { Bundle } from '@tutti/contracts';
 import type { BundleStore, Bus, Caller, Logger, Metrics, Switches, Telemetry } from '@tutti/runtime';
 import type { Load } from '../adapters/bus-load.ts';
 import type { Owner } from '../adapters/bus-owner.ts';
@@ -24,6 +25,8 @@ export interface GatewayDeps {
   bus: Bus;
   caller: Caller;
   bundles: BundleStore;
+  /** The tenant's, as it was at most TUTTI_BUNDLE_FRESH_MS ago; undefined: none is applied. */
+  currentBundle(tenant: string): Promise<{ hash: string; bundle: Bundle } | undefined>;
   log: Logger;
   telemetry: Telemetry;
   metrics: Metrics;

@@ -15,6 +15,7 @@ import { ReadSession } from './routes-sessions.ts';
 import { SetSwitch } from './routes-switches.ts';
 import { ApproveTools, ListTools } from './routes-tools.ts';
 import { UndoRun } from './routes-undo.ts';
+import { ReadUsage, RenderPrompt } from './routes-usage.ts';
 
 interface Endpoint {
   method: string;
@@ -80,6 +81,13 @@ export const ENDPOINTS: readonly Endpoint[] = [
     path: '/v1/switches',
     summary: 'Stop or release a tool, an agent, a tenant or all.',
     body: SetSwitch,
+  },
+  { method: 'GET', path: '/v1/usage', summary: 'What was used, and what budgets stand at.', query: ReadUsage },
+  {
+    method: 'POST',
+    path: '/v1/prompts/{name}/render',
+    summary: 'A prompt of the bundle, rendered.',
+    body: RenderPrompt,
   },
   { method: 'GET', path: '/v1/load', summary: 'How the partitions do.' },
   { method: 'GET', path: '/v1/approvals', summary: 'Approvals.', query: ListApprovals },

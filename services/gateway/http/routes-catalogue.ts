@@ -2,6 +2,7 @@
 import { Bundle, describeZodError, TuttiError } from '@tutti/contracts';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
+import { DIRECT_PREFIX } from '../core/direct-request.ts';
 import type { GatewayDeps } from './deps.ts';
 import { currentBundle } from './start-run.ts';
 import { notFound, parse } from './validate.ts';
@@ -34,11 +35,12 @@ export function catalogueRoutes(app: FastifyInstance, deps: GatewayDeps): void {
 
   app.get('/v1/models', async (request) => {
     const { bundle } = await currentBundle(deps, request.identity.tenant);
-    return { object: 'list', data: agents(bundle).map(modelBody) };
+    return { object: 'list', data: [...agents(bundle).map(modelBody), ...directModels(bundle)] };
   });
   app.get<NamePath>('/v1/models/:name', async (request) => {
     const { bundle } = await currentBundle(deps, request.identity.tenant);
-    return modelBody(oneOf(bundle, request.params.name));
+    const { name } = request.params;
+    return directModels(bundle).find(({ id }) => id === name) ?? modelBody(oneOf(bundle, name));
   });
 }
 
@@ -70,7 +72,19 @@ function agentBody({ name, description, strategy, model, tools, knowledge, limit
   return { id: name, object: 'agent', name, description, strategy, model, tools, knowledge, limits, timeZone };
 }
 
+/** What can be used without an agent. */
+function directModels({ agents, models = {}, routes = {} }: Bundle): ReturnType<typeof modelBody>[] {
+  const listed = Object.entries(models).map(([id, { description }]) => ({
+    name: `${DIRECT_PREFIX}${id}`,
+    description,
+  }));
+  const named = Object.entries(routes)
+    .filter(([name]) => !Object.hasOwn(agents, name))
+    .map(([name, { description }]) => ({ name, description }));
+  return [...listed, ...named].map(modelBody);
+}
+
 /** A bundle is content and has no time of its own, so `created` says nothing. */
-function modelBody({ name, description }: Agent) {
+function modelBody({ name, description }: Pick<Agent, 'name' | 'description'>) {
   return { id: name, object: 'model', created: 0, owned_by: 'tutti', description };
 }

@@ -115,12 +115,14 @@ function completeBody(
   return {
     bundle: run.start.bundle,
     agent: agent.name,
-    model: agent.model,
+    model: run.start.model ?? agent.models?.[purpose] ?? agent.model,
     // Only what the user waits to read is worth streaming: the answer, or an act that may turn out to be it.
     live: run.start.live && !planning && run.start.parent === null,
     label: open.label ?? run.label,
+    principal: run.start.principal.id,
+    ...(agent.prompt ? { prompt: agent.prompt } : {}),
     chat: {
-      messages: conversation(run, agent, purpose, messages, helpersOf(agent, pinned)),
+      ...conversation(run, agent, purpose, messages, helpersOf(agent, pinned)),
       // Tasks get tools of the world; what the engine does itself is for whoever acts.
       tools: toolsOf(state, run, agent).filter((tool) => purpose === 'act' || !tool.engine),
       toolChoice: purpose === 'act' ? ('auto' as const) : ('none' as const),

@@ -16,8 +16,10 @@ import {
 } from '@tutti/contracts';
 import { policyEngineOf } from '@tutti/policy';
 import { z } from 'zod';
+import { loadCallRules } from './call-rules.ts';
 import { loadDocuments } from './documents.ts';
 import { BUNDLE_LIMITS, BundleFiles } from './files.ts';
+import { loadModels } from './models-file.ts';
 import { neededPart } from './openapi-document.ts';
 import { Problems } from './problems.ts';
 
@@ -82,6 +84,8 @@ export function loadBundle(path: string, remote: ReadonlyMap<string, RemoteDocum
   const collections = [...new Set([...folders, ...Object.keys(described)])].sort();
   const agents = loadAgents(files, problems, collections);
   const tools = loadTools(files, problems, remote);
+  const models = loadModels(files, problems, agents);
+  const rules = loadCallRules(files, problems, agents);
   const manifests = collections.map((collection) => [
     collection,
     CollectionManifest.parse({ ...described[collection], name: collection }),
@@ -93,6 +97,8 @@ export function loadBundle(path: string, remote: ReadonlyMap<string, RemoteDocum
     tools,
     collections: Object.fromEntries(manifests),
     ...loadPolicies(files),
+    ...models,
+    ...rules,
   };
   checkPolicies(bundle, problems);
   problems.throwIfAny(dir);
