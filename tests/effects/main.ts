@@ -17,7 +17,8 @@ const { values } = parseArgs({
 const points = POINTS.filter((point) => values.point?.includes(point) ?? true);
 const victims = VICTIMS.filter((victim) => values.victim?.includes(victim) ?? true);
 const startedAt = performance.now();
-const { cells, folder } = await killMatrix({ points, victims, log: (line) => console.log(line) });
+const pairs = points.flatMap((point) => victims.map((victim) => [point, victim] as const));
+const { cells, folder } = await killMatrix({ pairs, log: (line) => console.log(line) });
 if (values.table) console.log(`\n${markdown(cells)}`);
 if (folder) console.log(`what is left of it: ${folder}`);
 console.log(`\n${cells.length} cells in ${((performance.now() - startedAt) / 1_000).toFixed(0)} s`);

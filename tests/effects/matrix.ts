@@ -46,8 +46,7 @@ export function mayAsk(kind: EffectKind, point: Point, victim: Victim): boolean 
 }
 
 export async function killMatrix(options: {
-  points: readonly Point[];
-  victims: readonly Victim[];
+  pairs: readonly (readonly [Point, Victim])[];
   log(line: string): void;
 }): Promise<Report> {
   const watcher = new Watcher();
@@ -55,12 +54,10 @@ export async function killMatrix(options: {
   const cells: Cell[] = [];
   let clean = false;
   try {
-    for (const point of options.points) {
-      for (const victim of options.victims) {
-        const made = await killAt(world, watcher, point, victim);
-        cells.push(...made);
-        for (const cell of made) options.log(line(cell));
-      }
+    for (const [point, victim] of options.pairs) {
+      const made = await killAt(world, watcher, point, victim);
+      cells.push(...made);
+      for (const cell of made) options.log(line(cell));
     }
     clean = cells.every(({ wrong }) => wrong === undefined);
     return { cells, folder: clean ? undefined : world.fleet.folder };

@@ -26,7 +26,7 @@ export function readEffects(from: string): Effect[] {
   return lines.map((line) => JSON.parse(line) as Effect);
 }
 
-if (process.send) run();
+if (import.meta.main) run();
 
 function run(): void {
   const tell = (report: Report) => void process.send!(report);
