@@ -2,14 +2,15 @@
  * A call from end to end: prepare → cached → choose → work down the candidates → result. The stages are in stages.ts, the
  * tries in work-down.ts and attempt.ts; what decides is in core/.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CompleteBody, CompleteResult } from '@tutti/contracts';
 import type { z } from 'zod';
 import type { Catalogues } from './catalogue.ts';
-import { AUTO, choose, DEFAULT_THRESHOLDS, type Question } from './core/choose.ts';
+import { AUTO, type Choice, choose, DEFAULT_THRESHOLDS, type Question } from './core/choose.ts';
 import { difficultyOf } from './core/difficulty.ts';
-import type { Ability } from './core/model.ts';
+import { type Ability, targetOf } from './core/model.ts';
 import { roughTokens, roughTokensNeeded } from './core/rough-tokens.ts';
-import { allFailed, resultOf, routeOf, unknownModel } from './results.ts';
+import { allFailed, goneError, resultOf, routeOf, unknownModel } from './results.ts';
 import type { Ask, CallContext } from './stages.ts';
 import { type Progress, type WorkParts, workDown } from './work-down.ts';
 
@@ -37,15 +38,39 @@ export function createCompleter(parts: CompleterParts): Complete {
 async function answer(parts: CompleterParts, ask: Ask): Promise<CompleteResult> {
   const { catalogue } = ask;
   const question = questionOf(parts, ask);
-  const choice = choose(question, catalogue.entries, parts.health.of, catalogue.rules);
+  const chosen = () => choose(question, catalogue.entries, parts.health.of, catalogue.rules);
+  let choice = chosen();
   if (!choice) throw unknownModel(ask);
   const progress: Progress = { attempts: [], usage: { inputTokens: 0, outputTokens: 0 }, costUsd: 0, failures: [] };
   const route = routeOf(ask, choice, question.difficulty);
-  const won = await workDown(parts, ask, choice, progress);
+  let won = await workDown(parts, ask, choice, progress);
+  const waitUntil = Math.min(ask.call.deadlineAt, Date.now() + parts.limits.restWaitMaxMs);
+  // an error at once would be no better than a late answer: what rests is asked again as soon as it may be
+  while (!won && Date.now() < waitUntil && mayOpen(parts, choice, progress)) {
+    await sleep(REST_POLL_MS * (1 + Math.random()), undefined, { signal: ask.call.signal }).catch(() => {
+      throw goneError(ask.call);
+    });
+    choice = chosen() ?? choice;
+    won = await workDown(parts, ask, choice, progress);
+  }
   if (won) return resultOf(ask, choice, won, progress, route);
   const best = progress.failures.findLast(({ failure }) => failure.usable);
   if (!best) throw allFailed(ask, choice, progress);
   return resultOf(ask, choice, { response: best.failure.usable!, target: best.target, report: {} }, progress, route);
+}
+
+const REST_POLL_MS = 100;
+/** How every reason of a breaker begins. */
+const RESTING = /^(left alone|being probed)/;
+
+/** Some way is only closed for a while, by its breaker or for as long as its provider asked. */
+function mayOpen({ health, limits }: CompleterParts, { candidates }: Choice, progress: Progress): boolean {
+  if (progress.attempts.length >= limits.attemptsMax || progress.failures.some(({ failure }) => failure.usable))
+    return false;
+  const rests = ({ entry, endpoint }: Choice['candidates'][number]) =>
+    endpoint.keys.some((key) => health.of(targetOf(entry, endpoint, key).id)?.blocked !== undefined);
+  // what was dropped for another reason than its rest will be dropped again
+  return candidates.some((candidate) => (candidate.kept || RESTING.test(candidate.reason)) && rests(candidate));
 }
 
 function questionOf(parts: CompleterParts, ask: Ask): Question {
