@@ -3,6 +3,7 @@
  * stages.ts, the tries in work-down.ts and attempt.ts; what decides is in core/. Invariant: nothing is sent to anybody, nor
  * an earlier answer given again, before policy has been asked.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CompleteBody, CompleteResult } from '@tutti/contracts';
 import type { Metrics, Telemetry } from '@tutti/runtime';
 import type { z } from 'zod';
@@ -10,10 +11,10 @@ import type { Catalogues } from './catalogue.ts';
 import { AUTO, type Choice, choose, DEFAULT_THRESHOLDS, type Question } from './core/choose.ts';
 import { dataLabelsOf } from './core/data-labels.ts';
 import { difficultyOf } from './core/difficulty.ts';
-import type { Ability } from './core/model.ts';
+import { type Ability, targetOf } from './core/model.ts';
 import { roughTokens, roughTokensNeeded } from './core/rough-tokens.ts';
 import type { ModelGate } from './policy.ts';
-import { allFailed, type Route, resultOf, routeOf, unknownModel } from './results.ts';
+import { allFailed, goneError, type Route, resultOf, routeOf, unknownModel } from './results.ts';
 import type { Ask, CallContext } from './stages.ts';
 import { observeChats } from './tracing.ts';
 import { type Progress, type WorkParts, workDown } from './work-down.ts';
@@ -73,15 +74,39 @@ function chosen(parts: CompleterParts, ask: Ask): { choice: Choice; route: Route
 async function answer(
   parts: CompleterParts,
   ask: Ask,
-  choice: Choice,
+  first: Choice,
   route: Route,
   progress: Progress,
 ): Promise<CompleteResult> {
-  const won = await workDown(parts, ask, choice, progress);
+  let choice = first;
+  let won = await workDown(parts, ask, choice, progress);
+  const waitUntil = Math.min(ask.call.deadlineAt, Date.now() + parts.limits.restWaitMaxMs);
+  // an error at once would be no better than a late answer: what rests is asked again as soon as it may be
+  while (!won && Date.now() < waitUntil && mayOpen(parts, choice, progress)) {
+    await sleep(REST_POLL_MS * (1 + Math.random()), undefined, { signal: ask.call.signal }).catch(() => {
+      throw goneError(ask.call);
+    });
+    ({ choice } = chosen(parts, ask));
+    won = await workDown(parts, ask, choice, progress);
+  }
   if (won) return resultOf(ask, choice, won, progress, route);
   const best = progress.failures.findLast(({ failure }) => failure.usable);
   if (!best) throw allFailed(ask, choice, progress);
   return resultOf(ask, choice, { response: best.failure.usable!, target: best.target, report: {} }, progress, route);
+}
+
+const REST_POLL_MS = 100;
+/** How every reason of a breaker begins. */
+const RESTING = /^(left alone|being probed)/;
+
+/** Some way is only closed for a while, by its breaker or for as long as its provider asked. */
+function mayOpen({ health, limits }: CompleterParts, { candidates }: Choice, progress: Progress): boolean {
+  if (progress.attempts.length >= limits.attemptsMax || progress.failures.some(({ failure }) => failure.usable))
+    return false;
+  const rests = ({ entry, endpoint }: Choice['candidates'][number]) =>
+    endpoint.keys.some((key) => health.of(targetOf(entry, endpoint, key).id)?.blocked !== undefined);
+  // what was dropped for another reason than its rest will be dropped again
+  return candidates.some((candidate) => (candidate.kept || RESTING.test(candidate.reason)) && rests(candidate));
 }
 
 function questionOf(parts: CompleterParts, ask: Ask): Question {

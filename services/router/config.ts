@@ -57,6 +57,8 @@ const Environment = z
     TUTTI_MODEL_REASKS_MAX: count(1),
     TUTTI_MODEL_REFITS_MAX: count(2),
     TUTTI_MODEL_BACKOFF_MS: milliseconds(500),
+    /** When every way rests (open breakers) and no last resort is allowed: how long a call waits for one. */
+    TUTTI_MODEL_REST_WAIT_MS: count(5_000),
     TUTTI_MODEL_RETRY_AFTER_MAX_MS: milliseconds(10_000),
     /** Kept free before the deadline for the models that come after. */
     TUTTI_MODEL_RESERVE_MS: milliseconds(1_000),

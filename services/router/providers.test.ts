@@ -207,6 +207,16 @@ describe('breakers', () => {
   });
 });
 
+it('when every way rests and nobody may step in, the call waits for one rather than fail', async () => {
+  const fault = { kind: 'status' as const, status: 500 };
+  world.servers.c.script(fault, fine());
+  const strict = { models: sections.models, routes: { r: { models: ['other'], offlineFallback: false } } };
+  const router = createReplica(world.variables, strict, {
+    env: { TUTTI_MODEL_RETRIES_MAX: '0', TUTTI_BREAKER_FAILURES_MAX: '1', TUTTI_BREAKER_OPEN_MS: '50' },
+  });
+  expect(tried(await router.ask({ model: 'r' }))).toEqual(['c:other_model', 'c']);
+});
+
 describe('streams', () => {
   const said = (events: LiveEvent[]) => events.map((event) => (event.type === 'token' ? event.text : event.type));
 

@@ -52,6 +52,7 @@ const defaults: CompleterLimits = {
   idleTimeoutMs: 10_000,
   charsPerSecondMin: 0,
   rateWindowMs: 100,
+  restWaitMaxMs: 0,
   reserveMs: 100,
   retriesMax: 1,
   reasksMax: 1,

@@ -64,6 +64,7 @@ export function limitsOf(config: RouterConfig): WorkParts['limits'] {
     idleTimeoutMs: config.TUTTI_MODEL_IDLE_TIMEOUT_MS,
     charsPerSecondMin: config.TUTTI_MODEL_CHARS_PER_SECOND_MIN,
     rateWindowMs: config.TUTTI_MODEL_RATE_WINDOW_MS,
+    restWaitMaxMs: config.TUTTI_MODEL_REST_WAIT_MS,
     reserveMs: config.TUTTI_MODEL_RESERVE_MS,
     retriesMax: config.TUTTI_MODEL_RETRIES_MAX,
     reasksMax: config.TUTTI_MODEL_REASKS_MAX,

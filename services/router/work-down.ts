@@ -21,6 +21,8 @@ export interface WorkLimits extends RetryLimits {
   attemptTimeoutMs: number;
   /** Tries of one call, the last resort's own not counted. */
   attemptsMax: number;
+  /** How long a call waits for ways that rest when nobody else is left. */
+  restWaitMaxMs: number;
   /** Kept before the deadline while there is another candidate. */
   reserveMs: number;
 }

@@ -113,10 +113,8 @@ export const RouteManifest = z.strictObject({
 });
 export type RouteManifest = z.infer<typeof RouteManifest>;
 
-/** How `auto` tells hard requests from simple ones. Made by `tutti models calibrate` from one's own traffic. */
+/** How `auto` tells hard requests from simple ones. */
 export const RoutingManifest = z.strictObject({
-  /** A model that is asked, in one word, how hard a request is. Its word counts more than the features. */
-  classifier: z.string().optional(),
   /** From this difficulty (0 to 1) on: medium, and large. */
   medium: z.number().min(0).max(1).optional(),
   large: z.number().min(0).max(1).optional(),
@@ -165,8 +163,6 @@ export function problemsOfModels(
     for (const [index, model] of (route.models ?? []).entries())
       if (!isModel(model)) add(['routes', name, 'models', index], `there is no model "${model}"`);
   }
-  if (routing?.classifier && !isModel(routing.classifier))
-    add(['routing', 'classifier'], `there is no model "${routing.classifier}"`);
   if (routing?.medium !== undefined && routing.large !== undefined && routing.medium > routing.large)
     add(['routing', 'medium'], 'must not be above `large`');
   // without models of its own a bundle goes with those of the router's environment, which it cannot know

@@ -1,6 +1,6 @@
 /**
- * How hard a request looks, from features that cost nothing: a logistic regression over them. Pure. The weights are
- * calibrated (docs/cost-routing.md says on what); `tutti models calibrate` makes others from one's own traffic.
+ * How hard a request looks, from features that cost nothing: a logistic regression over them. Pure. The built-in weights
+ * are set by hand; a bundle's `routing` may have others.
  */
 import type { ChatRequest } from '@tutti/contracts';
 
