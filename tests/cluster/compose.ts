@@ -61,7 +61,12 @@ async function prove(engine: Engine): Promise<number> {
     log(await bookTrip(urls[0]!, await portOf(engine, 'jaeger', 16686)));
     log('the same with the scripted model, and a shop that counts');
     outside = await startOutside(chance, await hostAddress(engine));
-    const scripted = { OPENAI_BASE_URL: outside.modelUrl, OPENAI_API_KEY: 'none', TUTTI_MODEL: 'crash' };
+    const scripted = {
+      OPENAI_BASE_URL: outside.modelUrl,
+      OPENAI_API_KEY: 'none',
+      TUTTI_MODEL: 'crash',
+      TUTTI_OFFLINE_FALLBACK: 'false',
+    };
     await compose(['up', '-d', '--no-build', '--no-deps', '--scale', `router=${REPLICAS}`, 'router'], scripted);
     const proof = new Proof({ urls: await gatewayUrls(engine), outside, seed, log });
     await until('a bundle to be taken', () => proof.apply().then(() => true), UP_MS);
@@ -74,6 +79,7 @@ async function prove(engine: Engine): Promise<number> {
     const report = await proof.finish(FINISH_MS);
     for (const [what, list] of Object.entries(report.verdict))
       for (const line of list.slice(0, 20)) console.log(`${what}: ${line}`);
+    for (const line of report.slowest) console.log(`slow: ${line}`);
     console.log(`\n${phaseTable(report)}\n`);
     console.log(
       `${report.runs} runs, ${report.completed} completed, the others cancelled; ${report.seconds.toFixed(0)} s of load`,

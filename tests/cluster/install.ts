@@ -11,7 +11,9 @@ const CHART = join(repositoryRoot, 'deploy/helm/tutti');
 const GATEWAY_PORT = 30080;
 const JAEGER_PORT = 30686;
 const HELM_WAIT = '5m';
-const READY_MS = 60_000;
+const READY_MS = 120_000;
+/** As many as the chart has by default. */
+const ROUTERS = 2;
 
 export interface Tutti {
   url: string;
@@ -52,12 +54,20 @@ export async function installTutti(kubernetes: Kubernetes, log: (line: string) =
       values = { ...values, ...more };
       await withValues('upgrade');
     },
-    useModel: (url) =>
+    async useModel(url) {
       // The bundle of the proof stays what it is: no upgrade puts the travel example back.
-      tutti.upgrade({
+      await tutti.upgrade({
         bundle: { enabled: false },
-        router: { env: { OPENAI_BASE_URL: url, OPENAI_API_KEY: 'none', TUTTI_MODEL: 'crash' } },
-      }),
+        router: {
+          // A model that cannot be reached is tried again: an answer of the offline model would not be the one that is waited for.
+          env: { OPENAI_BASE_URL: url, OPENAI_API_KEY: 'none', TUTTI_MODEL: 'crash', TUTTI_OFFLINE_FALLBACK: 'false' },
+        },
+      });
+      // Those with the other model may still answer while they stop.
+      const old = ['get', 'pods', '-l', `app.kubernetes.io/instance=${RELEASE},app.kubernetes.io/component=router`];
+      const names = async () => (await kubernetes.kubectl(...old, '-o', 'name')).split('\n').filter(Boolean);
+      await until('old routers to be gone', async () => (await names()).length === ROUTERS, READY_MS);
+    },
     async state() {
       const ask = (...args: string[]) => kubernetes.kubectl(...args).catch((error: Error) => error.message);
       const pods = await ask('get', 'pods', '-o', 'wide');

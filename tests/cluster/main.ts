@@ -34,7 +34,7 @@ let exitCode = 1;
 try {
   const kubernetes = await prepare();
   const tutti = await installTutti(kubernetes, log);
-  closers.push(() => tutti.clean());
+  if (!values.keep) closers.push(() => tutti.clean());
   log(await bookTrip(tutti.url, tutti.jaegerUrl));
   const outside = await startOutside(random(seed), NODE_ADDRESS);
   closers.push(() => outside.close());
@@ -59,6 +59,7 @@ try {
   if (!isClean(report)) console.log(await tutti.state());
   for (const [what, list] of Object.entries(report.verdict))
     for (const line of list.slice(0, 20)) console.log(`${what}: ${line}`);
+  for (const line of report.slowest) console.log(`slow: ${line}`);
   console.log(`\n${phaseTable(report)}\n`);
   console.log(
     `${report.runs} runs, ${report.completed} completed, the others cancelled; ${report.seconds.toFixed(0)} s of load`,

@@ -18,8 +18,12 @@ export interface ProofReport {
   completed: number;
   seconds: number;
   phases: { name: string; seconds: number; runs: number; p50Ms: number; longestMs: number }[];
+  /** The runs that took longest. */
+  slowest: string[];
   verdict: Verdict;
 }
+
+const SLOWEST = 5;
 
 export class Proof {
   readonly #urls: string[];
@@ -91,16 +95,29 @@ export class Proof {
         seconds: (phase.endedAt - phase.startedAt) / 1_000,
         ...waits(phase, all.runs),
       })),
+      slowest: all.runs
+        .toSorted((a, b) => tookMs(b) - tookMs(a))
+        .slice(0, SLOWEST)
+        .map((run) => this.#about(run)),
       verdict,
     };
   }
+
+  #about(run: Started): string {
+    const begun = ((run.startedAt - this.#startedAt) / 1_000).toFixed(1);
+    return `${run.id} (${run.kind} ${run.what}): ${(tookMs(run) / 1_000).toFixed(1)} s, begun at ${begun} s of load`;
+  }
+}
+
+function tookMs(run: Started): number {
+  return (run.endedAt ?? Date.now()) - run.startedAt;
 }
 
 /** Of the runs that were under way at any moment of the phase: from asking for a run to having seen its end. */
 function waits({ startedAt, endedAt }: Phase, runs: Started[]): { runs: number; p50Ms: number; longestMs: number } {
   const took = runs
     .filter((run) => run.startedAt <= endedAt && (run.endedAt ?? Number.POSITIVE_INFINITY) >= startedAt)
-    .map((run) => (run.endedAt ?? Date.now()) - run.startedAt)
+    .map(tookMs)
     .sort((a, b) => a - b);
   return { runs: took.length, p50Ms: took[Math.floor(took.length / 2)] ?? 0, longestMs: took.at(-1) ?? 0 };
 }
