@@ -8,6 +8,7 @@ import {
   Bundle,
   contentHash,
   derivedCallId,
+  type Label,
   RESULTS,
   STREAMS,
   subjects,
@@ -43,6 +44,7 @@ const bundle = Bundle.parse({
       instructions: '',
       tools: ['order', 'getItem', 'calc*', 'keyed_order', 'bad_order', 'big_big', 'nothing'],
     },
+    trader: { name: 'trader', instructions: '', tools: ['desk_*', 'order', 'x_calculator'] },
   },
   tools: {
     shop: { type: 'openapi', document: SHOP_DOCUMENT, url: '${SHOP_URL}/v1' },
@@ -56,11 +58,28 @@ const bundle = Bundle.parse({
     },
     bad: { type: 'openapi', document: SHOP_DOCUMENT, url: '${NOWHERE_URL}', prefix: 'bad_' },
     large: { type: 'openapi', document: SHOP_DOCUMENT, url: '${SHOP_URL}/v1', prefix: 'big_', allow: ['big'] },
+    desk: {
+      type: 'openapi',
+      document: SHOP_DOCUMENT,
+      url: '${SHOP_URL}/v1',
+      prefix: 'desk_',
+      allow: ['order', 'getItem'],
+      labels: { integrity: 'tool:trusted', clearance: 'internal' },
+      tools: {
+        getItem: { labels: { confidentiality: 'hr' } },
+        order: { effect: 'keyed', sums: { pieces: '$arguments.quantity' } },
+      },
+    },
     builtin: { type: 'builtin' },
     more: { type: 'builtin' },
     brought: { type: 'builtin', prefix: 'x_' },
   },
   collections: {},
+  policies: {
+    'pieces.cedar': `
+      @id("ten-pieces") @reason("Ten pieces a run are enough.")
+      forbid (principal, action == Action::"tool.call", resource) when { context.run.sumsWithCall.pieces > 10 };`,
+  },
 });
 
 let nats: TestNats;
@@ -108,6 +127,7 @@ describe('describe', () => {
     expect(result.hash).toBe(contentHash(result.tools));
     expect(result.problems).toEqual([
       expect.stringMatching(/^bad: the tool source "bad" needs the variable NOWHERE_URL: set TUTTI_VAR_NOWHERE_URL/),
+      expect.stringMatching(/^desk: .*left out/),
       expect.stringMatching(/^keyed: .*left out/),
       'keyed: the bundle speaks of "ordr", which the source does not have',
       expect.stringMatching(/^large: .*upload/),
@@ -254,5 +274,73 @@ describe('what was stopped or given up', () => {
     const whole = await (await bus.blobs(RESULTS.name)).get(result.whole!.blob);
     expect(whole!.length).toBe(result.whole!.bytes);
     expect(new TextDecoder().decode(whole!).startsWith('xxx')).toBe(true);
+  });
+});
+
+describe('labels', () => {
+  const ask = (tool: string, args: Record<string, unknown>, label?: Label, more: object = {}) =>
+    execute(tool, args, { agent: 'trader', ...(label ? { label } : {}), ...more });
+  const label = (integrity: Label['integrity'], ...confidentiality: string[]): Label => ({
+    integrity,
+    confidentiality,
+  });
+
+  it('of tools are told with them, and stand beside their results', async () => {
+    const { tools } = await caller.call('describe', { bundle: hash, agent: 'trader' }, options());
+    const told = Object.fromEntries(tools!.map((tool) => [tool.name, [tool.label, tool.sums]]));
+    expect(told).toEqual({
+      desk_getItem: [label('tool:trusted', 'hr'), undefined],
+      desk_order: [label('tool:trusted'), { pieces: '$arguments.quantity' }],
+      order: [undefined, undefined],
+      x_calculator: [label('tool:trusted'), undefined],
+    });
+    const result = await ask('desk_getItem', { id: 'tea' }, label('user'));
+    expect(result).toMatchObject({ status: 'done', label: label('tool:trusted', 'hr') });
+    const callId = derivedCallId('run', 'labelled');
+    const order = () =>
+      execute('desk_order', { item: 'tea', quantity: 1 }, { agent: 'trader', label: label('user') }, callId);
+    const done = { label: label('tool:trusted'), policy: 'builtin.tool-calls-without-lasting-harm' };
+    expect(await order()).toMatchObject({ ...done, replayed: false });
+    expect(await order()).toMatchObject({ ...done, replayed: true });
+  });
+
+  it('of what led to a call decide whether a human is asked, who is shown them', async () => {
+    const args = { item: 'tea', quantity: 1 };
+    const leaky = label('untrusted', 'hr');
+    const before = shop.orders.length;
+    expect(await ask('desk_order', args, leaky)).toMatchObject({
+      status: 'approval_required',
+      policy: 'builtin.confidential-needs-approval, builtin.secret-needs-approval',
+      label: leaky,
+    });
+    expect(await ask('order', args, label('untrusted'))).toMatchObject({ policy: 'builtin.untrusted-needs-approval' });
+    // Without a word of what led to it: anybody's.
+    expect(await ask('order', args)).toMatchObject({ policy: 'builtin.untrusted-needs-approval' });
+    expect(shop.orders.length).toBe(before);
+    expect(await ask('x_calculator', { expression: '1+1' }, label('untrusted', 'hr'))).toMatchObject({
+      status: 'done',
+    });
+  });
+
+  it('and what was done before are asked for with it', async () => {
+    const history = (pieces: number) => {
+      const run = { calls: 1, effects: 1, tools: { desk_order: 1 }, collections: [], sums: { pieces } };
+      return { history: { run, session: run } };
+    };
+    const args = { item: 'tea', quantity: 4 };
+    expect(await ask('desk_order', args, label('user'), history(6))).toMatchObject({ status: 'done' });
+    expect(await ask('desk_order', args, label('user'), history(7))).toEqual({
+      status: 'denied',
+      policy: 'ten-pieces',
+      reason: 'Ten pieces a run are enough.',
+    });
+  });
+
+  it('of arguments that do not fit are the bundle’s own word, and nothing was done', async () => {
+    expect(await ask('desk_order', { item: 1 }, label('user'))).toMatchObject({
+      isError: true,
+      dispatched: false,
+      label: label('system'),
+    });
   });
 });

@@ -81,6 +81,8 @@ export function storeContract(
               effect: 'irreversible',
             },
           ],
+          label: { integrity: 'untrusted', confidentiality: ['secret', 'hr'] },
+          did: { calls: 1, effects: 1, tools: { 'a.b': 1 }, collections: ['hr'], sums: { spent: 2.5 } },
         });
         await store.remember([{ tenant, turn }]);
         expect(await store.turns(tenant, turn.session, 1)).toEqual([turn]);
