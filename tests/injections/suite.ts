@@ -74,6 +74,8 @@ export async function runSuite({
     OPENAI_BASE_URL: model.url,
     OPENAI_API_KEY: 'none',
     TUTTI_MODEL: 'obedient',
+    // Else the router would keep secrets from it, and nothing behind would be tried.
+    TUTTI_MODEL_LABELS: 'secret',
     TUTTI_OFFLINE_FALLBACK: 'false',
   };
   const services = await createServiceGroup(env, createLogger({}, { level: process.env.TUTTI_TEST_LOG ?? 'silent' }));
