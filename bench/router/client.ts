@@ -18,6 +18,8 @@ export interface Reply {
   broken: boolean;
 }
 
+/** No answer for so long is none: an error of the gateway's. */
+const ANSWER_TIMEOUT_MS = 20_000;
 const agent = new Agent({ keepAlive: true, maxSockets: 2_000 });
 
 export function post(target: Target, body: object, headers: Record<string, string> = {}): Promise<Reply> {
@@ -48,6 +50,11 @@ export function post(target: Target, body: object, headers: Record<string, strin
         response.on('error', () => resolve({ status, body: text, broken: true }));
       },
     );
+    const late = setTimeout(() => sent.destroy(new Error('no answer in time')), ANSWER_TIMEOUT_MS);
+    sent.on('close', () => {
+      clearTimeout(late);
+      resolve({ status, body: text, broken: true });
+    });
     sent.on('error', () => resolve({ status, body: text, broken: true }));
     sent.end(data);
   });
