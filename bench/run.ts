@@ -12,6 +12,11 @@ const BENCHMARKS: Record<string, { file: string; about: string }> = {
     file: 'planner/main.ts',
     about: 'a partition with ten thousand active runs that changes hands, and a hundred thousand parked runs',
   },
+  spans: { file: 'spans.ts', about: 'CPU for a span, from made to sent' },
+  router: {
+    file: 'router/main.ts',
+    about: 'models used directly: added latency, requests a second, and a storm of faults, beside Portkey',
+  },
   retriever: { file: 'retriever.ts', about: 'indexing and searching, beside FTS5 and a naive scan' },
 };
 

@@ -36,7 +36,7 @@ const REST_MS = 6_000;
 export async function measureParked(runs: number, profiles: string | undefined): Promise<Parked> {
   const world = await openWorld({ partitions: 1, env: { TUTTI_LEASE_MS: '3000', TUTTI_PARK_AFTER_MS: '2000' } });
   try {
-    const first = await world.planner('planner-0');
+    const first = await world.planner('planner-0', profiles);
     await first.said('took over a partition');
     await pause(REST_MS);
     const emptyMiB = residentMiB(first.process.pid);

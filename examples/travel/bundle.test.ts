@@ -37,7 +37,8 @@ test('tool sources are manifests; every override names a tool, a probe is pure, 
   expect(Object.keys(flights.tools).sort()).toEqual(operationIds().sort());
   for (const override of Object.values(flights.tools)) {
     if (override.probe) expect(flights.tools[override.probe.tool]?.effect).toBe('pure');
-    if (override.undo) expect(flights.tools[override.undo]).toBeDefined();
+    const { undo } = override;
+    if (undo) expect(flights.tools[typeof undo === 'string' ? undo : undo.tool]).toBeDefined();
   }
   expect(flights.tools.bookFlight).toMatchObject({ effect: 'irreversible', tags: ['spends-money'] });
   expect(Object.keys(ToolSource.parse(readYaml('tools/calendar.yaml')).tools).sort()).toEqual(
@@ -49,6 +50,10 @@ test('tool sources are manifests; every override names a tool, a probe is pure, 
 test('tutti.yaml names the bundle and its helper servers', () => {
   expect(readYaml('tutti.yaml')).toEqual({
     name: 'travel',
+    collections: {
+      'travel-policy': { labels: { integrity: 'tool:trusted', confidentiality: 'internal' } },
+      destinations: { labels: { integrity: 'tool:trusted', confidentiality: 'public' } },
+    },
     servers: [{ name: 'flights', command: ['node', 'servers/flights/main.ts'], portEnv: 'PORT', ready: '/healthz' }],
   });
 });

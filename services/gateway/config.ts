@@ -11,7 +11,7 @@ export const GatewayConfig = z
     TUTTI_HOST: z.string().default('127.0.0.1').describe('Address to listen on.'),
     TUTTI_PORT: z.coerce.number().int().min(0).max(65_535).default(8080).describe('Port; 0: any free one.'),
     TUTTI_API_KEYS: ApiKeys.optional().describe(
-      '`key:tenant[:principal]`, separated by commas. None: no key is asked.',
+      '`key:tenant[:principal]`, separated by commas; `principal[role+role]` for policies. None: no key is asked.',
     ),
     TUTTI_OPEN: z
       .enum(['true', 'false'])
@@ -28,6 +28,12 @@ export const GatewayConfig = z
     TUTTI_CHAT_HISTORY_TURNS_MAX: positive(12).describe(
       'Earlier turns that are taken over from a request without a session.',
     ),
+    TUTTI_BUNDLE_FRESH_MS: z.coerce
+      .number()
+      .int()
+      .nonnegative()
+      .default(250)
+      .describe('For so long a model that is used directly goes by the bundle that was current last.'),
     TUTTI_OWNER_TIMEOUT_MS: positive(SECOND_MS).describe('How long an owner of a partition may take to answer.'),
     TUTTI_READ_TIMEOUT_MS: positive(3 * SECOND_MS).describe('How long memory and the retriever may take to answer.'),
     TUTTI_APPEND_TIMEOUT_MS: positive(5 * SECOND_MS).describe(
@@ -60,6 +66,7 @@ export const GatewayConfig = z
     watchersMax: env.TUTTI_WATCHERS_MAX,
     chatWaitMs: env.TUTTI_CHAT_WAIT_MS,
     chatHistoryTurnsMax: env.TUTTI_CHAT_HISTORY_TURNS_MAX,
+    bundleFreshMs: env.TUTTI_BUNDLE_FRESH_MS,
     ownerTimeoutMs: env.TUTTI_OWNER_TIMEOUT_MS,
     readTimeoutMs: env.TUTTI_READ_TIMEOUT_MS,
     appendTimeoutMs: env.TUTTI_APPEND_TIMEOUT_MS,

@@ -1,12 +1,13 @@
 /** Puts the gateway together: what it reads from, what it writes to, the HTTP server, and how it stops. */
 import type { AddressInfo } from 'node:net';
 import { LIMITS, TuttiError } from '@tutti/contracts';
-import { defineService, type RunningService, type ServiceContext } from '@tutti/runtime';
+import { defineService, METRIC, openSwitches, type RunningService, type ServiceContext } from '@tutti/runtime';
 import type { FastifyInstance } from 'fastify';
 import { createInboundWriter } from './adapters/bus-inbound.ts';
 import { watchLoad } from './adapters/bus-load.ts';
 import { createOwner } from './adapters/bus-owner.ts';
 import { learnPartitions } from './adapters/bus-partitions.ts';
+import { createCurrentBundles } from './adapters/current-bundles.ts';
 import { createDeadLetters } from './adapters/dead-letters.ts';
 import { createFollowRun } from './adapters/follow-run.ts';
 import { createMemory, createRunReader } from './adapters/run-reader.ts';
@@ -14,6 +15,7 @@ import { GatewayConfig } from './config.ts';
 import { createApp } from './http/app.ts';
 import { checkExposure } from './http/auth.ts';
 import type { ExtraReady } from './http/deps.ts';
+import { createGate } from './http/gate.ts';
 import { Watchers } from './http/watchers.ts';
 
 export interface GatewayOptions {
@@ -34,21 +36,27 @@ export function createGatewayService(options: GatewayOptions = {}) {
 export const gatewayService = createGatewayService();
 
 async function startGateway(context: ServiceContext<GatewayConfig>, options: GatewayOptions): Promise<RunningService> {
-  const { config, bus, caller, bundles, log, telemetry } = context;
+  const { config, bus, caller, bundles, log, telemetry, metrics } = context;
   checkExposure(config);
   const partitions = learnPartitions(bus, log);
   const owner = createOwner(bus, partitions, log, config.ownerTimeoutMs);
   const memory = createMemory(caller, config.readTimeoutMs);
   const reader = createRunReader({ bus, owner, memory, partitions, log });
   const load = watchLoad({ bus, partitions, log, lagMax: config.lagMax, retryAfterMs: LIMITS.overloadedRetryMs });
+  const switches = await openSwitches(bus, log);
   const watchers = new Watchers(config.watchersMax);
+  const watching = metrics.gauge(METRIC.watchers);
+  metrics.gauge(METRIC.watchersMax).of().set(config.watchersMax);
+  metrics.collect(() => watching.of().set(watchers.open));
   const app = createApp({
     config,
     bus,
     caller,
     bundles,
+    currentBundle: createCurrentBundles(bundles, config.bundleFreshMs),
     log,
     telemetry,
+    metrics,
     partitions,
     owner,
     memory,
@@ -58,6 +66,8 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
     deadLetters: createDeadLetters(bus, partitions),
     followRun: createFollowRun({ bus, reader, log, limits: { ...config, queueBytesMax: config.sseBufferBytesMax } }),
     watchers,
+    switches,
+    gate: createGate(bundles),
     extraReady: options.extraReady,
   });
   try {
@@ -79,6 +89,7 @@ async function startGateway(context: ServiceContext<GatewayConfig>, options: Gat
     },
     async stop() {
       load.stop();
+      switches.close();
       partitions.stop();
     },
   };

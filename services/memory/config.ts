@@ -3,6 +3,10 @@ import { z } from 'zod';
 
 const count = (value: number) => z.coerce.number().int().positive().default(value);
 
+const DAY_MS = 86_400_000;
+/** Results that come too late, and replicas that are behind, have come by then. */
+export const RUNS_KEEP_MS_MIN = 3_600_000;
+
 export const MemoryConfig = z.object({
   MONGODB_URL: z
     .string()
@@ -27,6 +31,21 @@ export const MemoryConfig = z.object({
     'Characters of JSON kept of the arguments of an action.',
   ),
   TUTTI_MEMORY_LIST_TEXT_CHARS_MAX: count(2_000).describe('Characters of input and output in a list of runs.'),
+  TUTTI_MEMORY_RUNS_KEEP_MS: z.coerce
+    .number()
+    .int()
+    .min(RUNS_KEEP_MS_MIN)
+    .default(90 * DAY_MS)
+    .describe('How long runs are kept after they ended, with their journals. More than TUTTI_LOG_KEEP_MS.'),
+  TUTTI_MEMORY_KEEP_BYTES: z.coerce
+    .number()
+    .int()
+    .nonnegative()
+    .default(0)
+    .describe(
+      'Beyond so many bytes of the store runs go sooner, the oldest first, but an hour after their end. 0: no limit.',
+    ),
+  TUTTI_MEMORY_PRUNE_MS: count(10 * 60_000).describe('How often it is looked whether runs may go.'),
   TUTTI_MEMORY_GROUP_MESSAGES_MAX: count(256).describe('Log messages that are projected in one write.'),
   TUTTI_MEMORY_GROUP_ENTRIES_MAX: count(4_000).describe('Entries that are projected in one write.'),
   TUTTI_MEMORY_BUFFER_MESSAGES_MAX: count(1_024).describe('Log messages that may wait; then the follower waits.'),

@@ -1,11 +1,25 @@
-/** The verbs of memory. The tenant is always the request's. Reads may be repeated; `remember` replaces by run id. */
-import type { ReadBody, ReadResult, RunView, Turn } from '@tutti/contracts';
+/**
+ * The verbs of memory. The tenant is always the request's. Reads may be repeated; `remember` replaces by run id. What an
+ * agent recalls and remembers, policy has allowed; who reads over the API, the gateway asks about.
+ */
+import {
+  type Bundle,
+  type Label,
+  type ReadBody,
+  type ReadResult,
+  type RunView,
+  type Turn,
+  TuttiError,
+  UNLABELLED,
+} from '@tutti/contracts';
+import type { PolicyDecision, PolicyEngines } from '@tutti/policy';
 import type { Handlers } from '@tutti/runtime';
 import type { MemoryConfig } from './config.ts';
 import { boundTurn, cut, type TurnLimits } from './core/bound-turn.ts';
 import { chooseOlder, withinChars } from './core/recall.ts';
 import type { GroupCommit } from './group-commit.ts';
 import type { MemoryStore, TenantTurn } from './ports/store.ts';
+import type { TracedStore } from './tracing.ts';
 
 /** Room for the envelope around an answer within the bus's limit of a message. */
 const ENVELOPE_BYTES = 16_384;
@@ -16,21 +30,61 @@ export interface HandlerParts {
   config: MemoryConfig;
   /** The largest message that the bus takes. */
   payloadBytesMax(): number;
+  traced: TracedStore;
+  /** Throws TuttiError `not_found`. */
+  bundle(hash: string): Promise<Bundle>;
+  policies: PolicyEngines;
 }
 
 export function createHandlers(parts: HandlerParts): Handlers {
   const limits = turnLimits(parts.config);
   return {
-    async recall(body, { item }) {
-      const turns = await recallTurns(parts, item.tenant, body);
+    async recall(body, { item, traceparent }) {
+      const verdict = await ask(parts, 'memory.read', { ...body, tenant: item.tenant });
+      if (verdict.decision !== 'allow') {
+        const { reason, policy } = verdict;
+        return { turns: [], summary: null, facts: [], withheld: [{ what: body.session, reason, policy }] };
+      }
+      const find = { operation: 'find', traceparent, rows: (turns: Turn[]) => turns.length } as const;
+      const turns = await parts.traced(find, () => recallTurns(parts, item.tenant, body));
       return { turns, summary: null, facts: [] };
     },
-    async remember({ turn }, { item }) {
-      await parts.turns.add({ tenant: item.tenant, turn: boundTurn(turn, limits) });
+    async remember({ turn, bundle }, { item, traceparent }) {
+      const { session, agent, label = UNLABELLED } = turn;
+      const verdict = await ask(parts, 'memory.write', { tenant: item.tenant, session, bundle, agent, label });
+      if (verdict.decision !== 'allow')
+        throw new TuttiError('forbidden', `policy ${verdict.policy} keeps this turn from memory: ${verdict.reason}`);
+      const bound = { tenant: item.tenant, turn: boundTurn(turn, limits) };
+      await parts.traced({ operation: 'upsert', traceparent }, () => parts.turns.add(bound));
       return { stored: true };
     },
     read: (body, { item }) => read(parts, item.tenant, body),
   };
+}
+
+interface Asked {
+  tenant: string;
+  session: string;
+  bundle?: string | undefined;
+  agent?: string | undefined;
+  label?: Label | undefined;
+}
+
+/** Without a bundle (a conversation that the gateway takes over, an older planner) the built-in policies are asked. */
+async function ask(
+  { bundle: find, policies }: HandlerParts,
+  action: 'memory.read' | 'memory.write',
+  { tenant, session, bundle: hash, agent = '', label }: Asked,
+): Promise<PolicyDecision> {
+  const bundle = hash === undefined ? undefined : await find(hash);
+  const engine = hash !== undefined && bundle ? policies.of(hash, bundle) : policies.builtin;
+  const manifest = bundle && Object.hasOwn(bundle.agents, agent) ? bundle.agents[agent] : undefined;
+  return engine.authorize({
+    principal: { type: 'Agent', id: agent, attrs: { tenant }, attributes: manifest?.attributes },
+    action,
+    resource: { type: 'Session', id: session, attrs: { tenant } },
+    context: { tenant, label },
+  });
 }
 
 async function recallTurns(

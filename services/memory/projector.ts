@@ -8,7 +8,7 @@
  * - At most `bufferMessagesMax` messages wait; `take` resolves later when there are more.
  */
 import { describeZodError, LOG_FORMAT, LogBatch, TuttiError } from '@tutti/contracts';
-import type { Bus, Logger, StoredMessage } from '@tutti/runtime';
+import type { Bus, Counter, Logger, StoredMessage } from '@tutti/runtime';
 import { fold, type LoggedBatch, type Misplaced, type Position, runsNeeded } from './core/group.ts';
 import type { RunState } from './core/run-state.ts';
 import { bury, type DeadLetter } from './dead-letters.ts';
@@ -52,6 +52,8 @@ export function createProjector(options: {
   bus: Bus;
   log: Logger;
   limits: ProjectorLimits;
+  /** Counts what is put among the dead letters. */
+  buried?: Counter;
 }): Projector {
   const { stream, store, bus, log, limits } = options;
   const buffer: StoredMessage[] = [];
@@ -164,6 +166,7 @@ export function createProjector(options: {
         cause: error,
       });
     }
+    options.buried?.inc();
     log.error(
       { stream, sequence: letter.position.sequence, reason: letter.reason },
       'a log message could not be projected as it is; it is in the dead letters',

@@ -2,11 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BUCKETS, newRunId, newSessionId, STREAMS, subjects } from '@tutti/contracts';
+import { BUCKETS, Bundle, newRunId, newSessionId, STREAMS, subjects } from '@tutti/contracts';
 import {
   type Bus,
   type Caller,
   connectNatsBus,
+  createBundleStore,
   createCaller,
   createLogger,
   type StartedService,
@@ -224,5 +225,40 @@ test('nothing there: null and empty lists; a cursor that is unknown is an error'
   expect(await caller.call('read', { op: 'turns', session }, ASK)).toEqual({ op: 'turns', turns: [] });
   await expect(caller.call('read', { op: 'runs', before: run }, ASK)).rejects.toMatchObject({
     code: 'invalid_request',
+  });
+});
+
+test('asks the policy before an agent recalls or remembers, and keeps what a turn is labelled with', async () => {
+  await start();
+  const policies = {
+    'memory.cedar': `
+      @id("no-secrets-kept") @reason("Secrets are not remembered.")
+      forbid (principal, action == Action::"memory.write", resource) when { context.confidentiality.contains("secret") };
+      @id("forgetful") @reason("It begins anew each time.")
+      forbid (principal == Agent::"forgetful", action == Action::"memory.read", resource);`,
+  };
+  const agents = { clerk: { name: 'clerk', instructions: '' }, forgetful: { name: 'forgetful', instructions: '' } };
+  const made = Bundle.parse({ v: 1, name: 'test', agents, tools: {}, collections: {}, policies });
+  const bundle = await createBundleStore(() => bus.bucket(BUCKETS.bundles)).apply('acme', made);
+  const session = newSessionId();
+  const label = { integrity: 'untrusted' as const, confidentiality: ['internal'] };
+  const did = { calls: 2, effects: 1, tools: { mail: 2 }, collections: ['hr'], sums: { spent: 3 } };
+  const turn = { ...turnOf(session, 1), agent: 'clerk', label, did };
+  await caller.call('remember', { turn, bundle }, ASK);
+  const secret = {
+    ...turnOf(session, 2),
+    agent: 'clerk',
+    label: { integrity: 'user' as const, confidentiality: ['secret'] },
+  };
+  await expect(caller.call('remember', { turn: secret, bundle }, ASK)).rejects.toMatchObject({
+    code: 'forbidden',
+    message: expect.stringContaining('no-secrets-kept'),
+  });
+  const recall = (agent: string) => caller.call('recall', { session, query: 'q', turnsMax: 5, bundle, agent }, ASK);
+  expect(await recall('clerk')).toMatchObject({ turns: [turn] });
+  expect((await recall('clerk')).turns).toHaveLength(1);
+  expect(await recall('forgetful')).toMatchObject({
+    turns: [],
+    withheld: [{ what: session, policy: 'forgetful', reason: 'It begins anew each time.' }],
   });
 });

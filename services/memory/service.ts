@@ -1,6 +1,7 @@
 /** The memory service: conversations, and the projection of the log into runs that can be asked for. */
 import { logStreams, TuttiError } from '@tutti/contracts';
-import { defineService, readSettings } from '@tutti/runtime';
+import { createPolicyEngines } from '@tutti/policy';
+import { defineService, METRIC, readSettings } from '@tutti/runtime';
 import { MemoryConfig } from './config.ts';
 import { createGroupCommit } from './group-commit.ts';
 import { createHandlers } from './handlers.ts';
@@ -9,11 +10,13 @@ import { openStore } from './open-store.ts';
 import type { TenantTurn } from './ports/store.ts';
 import { tellPositions } from './positions.ts';
 import { createProjector, type Projector } from './projector.ts';
+import { pruneEvery } from './prune.ts';
+import { traceStore } from './tracing.ts';
 
 export const memoryService = defineService({
   name: 'memory',
   config: MemoryConfig,
-  async start({ config, bus, log, dataDir }) {
+  async start({ config, bus, bundles, log, dataDir, clock, telemetry, metrics }) {
     const store = await openStore(config, dataDir, log);
     const turns = createGroupCommit<TenantTurn>((items) => store.remember(items), {
       itemsMax: config.TUTTI_MEMORY_GROUP_MESSAGES_MAX,
@@ -25,13 +28,15 @@ export const memoryService = defineService({
       bufferMessagesMax: config.TUTTI_MEMORY_BUFFER_MESSAGES_MAX,
       runsCachedMax: config.TUTTI_MEMORY_RUNS_CACHED_MAX,
     };
+    const buried = metrics.counter(METRIC.deadLetters).of('record');
     const followed: { stream: string; projector: Projector; follower: LogFollower }[] = [];
     let positions: { stop(): void } | undefined;
+    let pruning: { stop(): void } | undefined;
     try {
       const settings = await readSettings(bus);
       if (!settings) throw new TuttiError('unavailable', 'the bus is not provisioned: start with TUTTI_PROVISION=true');
       for (const stream of logStreams(settings.logStreams, settings.partitions)) {
-        const projector = createProjector({ stream: stream.name, store, bus, log, limits });
+        const projector = createProjector({ stream: stream.name, store, bus, log, limits, buried });
         const follower = await followLog({ bus, stream, store, projector, log });
         followed.push({ stream: stream.name, projector, follower });
       }
@@ -41,6 +46,15 @@ export const memoryService = defineService({
         ...settings,
         settle: () => store.settle(),
         position: (name) => followed.find(({ stream }) => stream === name)?.projector.position?.sequence ?? null,
+      });
+      pruning = pruneEvery({
+        store,
+        clock,
+        log,
+        metrics,
+        keepMs: config.TUTTI_MEMORY_RUNS_KEEP_MS,
+        keepBytes: config.TUTTI_MEMORY_KEEP_BYTES,
+        everyMs: config.TUTTI_MEMORY_PRUNE_MS,
       });
     } catch (error) {
       for (const { follower } of followed) follower.stop();
@@ -53,11 +67,20 @@ export const memoryService = defineService({
       caughtUp = true;
     });
     return {
-      handlers: createHandlers({ store, turns, config, payloadBytesMax: () => bus.payloadBytesMax }),
+      handlers: createHandlers({
+        store,
+        turns,
+        config,
+        payloadBytesMax: () => bus.payloadBytesMax,
+        traced: traceStore(telemetry, config.MONGODB_URL ? 'mongodb' : 'sqlite'),
+        bundle: (hash) => bundles.get(hash),
+        policies: createPolicyEngines(),
+      }),
       ready: () => caughtUp && followed.every(({ projector }) => projector.healthy),
       // What waits in the buffer is in the log: the next start projects it.
       async drain() {
         positions?.stop();
+        pruning?.stop();
         for (const { follower } of followed) follower.stop();
         await Promise.all(followed.map(({ projector }) => projector.stop()));
       },

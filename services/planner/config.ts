@@ -45,13 +45,16 @@ export const PLANNER_LIMITS = {
   /** Wait before a partition that could not be opened is tried again. */
   reopenMs: 200,
   reopenMaxMs: 3_000,
-  /** Entries of active and lately ended runs that the owner keeps for readers: per run, and of a partition. */
-  entriesKeptMax: 1_000,
-  partitionEntriesKeptMax: 50_000,
+  /** Entries of active and lately ended runs that the owner of a partition keeps for readers. */
+  entriesKept: { perRunMax: 1_000, entriesMax: 50_000, charsMax: 32 * MEBIBYTE },
   /** What watchers are told of a run waits so long for more of it, but never its end; and how much may wait. */
   liveDelayMs: 10,
   liveCharsMax: 100_000,
   letterRetryMs: 200,
+  /** A new owner writes the spans of so much of the log again: longer than a span waits to be sent and is under way. */
+  spansAgainMs: 30_000,
+  /** A run that had to wait longer than this for its turn has a span of its own for that. */
+  queueShownMs: 100,
   letterRetryMaxMs: 5_000,
   /** What is kept of something that was too large for a dead letter. */
   deadLetterCharsMax: 8_192,
@@ -65,4 +68,6 @@ export const PLANNER_LIMITS = {
   loadEveryMs: 1_000,
   /** Parked states that one message holds at most, in bytes of JSON, before the bus's own limit. */
   parkBytesMax: 512 * 1_024,
+  /** Such messages that are being written at once. */
+  parkMessagesAtOnceMax: 4,
 } as const;

@@ -1,5 +1,5 @@
 import { logStreamOf, TuttiError } from '@tutti/contracts';
-import { defineService, nextTick, readSettings, type ServiceContext } from '@tutti/runtime';
+import { defineService, nextTick, openSwitches, readSettings, type ServiceContext } from '@tutti/runtime';
 import { PlannerConfig } from './config.ts';
 import { journalHandlers } from './journal/handlers.ts';
 import { openLeases } from './shell/bucket-leases.ts';
@@ -22,6 +22,7 @@ export const plannerService = defineService({
         'the bus is not provisioned: start any service with TUTTI_PROVISION=true, or run the provisioning job first',
       );
     const { partitions, logStreams } = settings;
+    const switches = await openSwitches(context.bus, context.log);
     const ownership = new Ownership({
       context,
       partitions,
@@ -29,12 +30,14 @@ export const plannerService = defineService({
       dispatch: new Dispatcher(context.caller, context.clock, context.metrics),
       logOf: (partition) => logOf(context, partition, logStreamOf(partition, logStreams), { codec: zstd }),
       nextTick,
+      stop: (agent) => switches.stop(agent),
     });
     await ownership.start();
     return {
       handlers: journalHandlers(context, partitions),
       ready: () => ownership.settled,
       drain: () => ownership.drain(),
+      stop: async () => switches.close(),
     };
   },
 });

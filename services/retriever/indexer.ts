@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { STREAMS } from '@tutti/contracts';
-import type { Bus, Logger, StoredMessage } from '@tutti/runtime';
+import type { Bus, Counter, Logger, StoredMessage } from '@tutti/runtime';
 import { bury } from './dead-letters.ts';
 import { IndexCorrupt, type IndexEngine, type IndexState, type LogRecord } from './ports/index-engine.ts';
 import { RecordQueue } from './record-queue.ts';
@@ -32,11 +32,15 @@ export class Indexer {
   #fail: (error: Error) => void = () => {};
   #running: Promise<void> | undefined;
 
-  constructor(options: { bus: Bus; engine: IndexEngine; log: Logger; limits: IndexerLimits }) {
+  readonly #buried: Counter | undefined;
+
+  /** `buried`: counts what is put among the dead letters. */
+  constructor(options: { bus: Bus; engine: IndexEngine; log: Logger; limits: IndexerLimits; buried?: Counter }) {
     this.#bus = options.bus;
     this.#engine = options.engine;
     this.#log = options.log;
     this.#limits = options.limits;
+    this.#buried = options.buried;
     this.#engine.onLost((error) => this.#fail(error));
   }
 
@@ -141,6 +145,7 @@ export class Indexer {
     for (const refusal of refusals) {
       this.#log.warn({ ...refusal }, 'a document cannot be indexed');
       await bury(this.#bus, refusal, bySequence.get(refusal.sequence)!);
+      this.#buried?.inc();
     }
     await this.#engine.advance(records.at(-1)!.sequence);
   }

@@ -2,11 +2,12 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { STREAMS, subjects } from '@tutti/contracts';
+import { BUCKETS, Bundle, STREAMS, subjects } from '@tutti/contracts';
 import {
   type Bus,
   type Caller,
   connectNatsBus,
+  createBundleStore,
   createCaller,
   createLogger,
   type StartedService,
@@ -212,5 +213,41 @@ describe('retriever', () => {
     await until('a document to be stored again', () => publish('phoenix', note('b', 'zebra again')));
     await until('both documents', async () => (await search('phoenix', 'zebra')).length === 2);
     expect(service.ready()).toBe(true);
+  });
+});
+
+describe('the policy gate', () => {
+  const bundle = Bundle.parse({
+    v: 1,
+    name: 'test',
+    agents: { clerk: { name: 'clerk', instructions: '' }, auditor: { name: 'auditor', instructions: '' } },
+    tools: {},
+    collections: { open: { name: 'open', labels: { integrity: 'tool:trusted', confidentiality: 'public' } } },
+    policies: {
+      'hr.cedar': `@id("hr-is-for-auditors") @reason("Salaries are not for everybody.")
+        forbid (principal, action == Action::"knowledge.read", resource == Collection::"hr")
+        when { principal != Agent::"auditor" };`,
+    },
+  });
+
+  it('keeps collections from agents, and labels what it lets through', async () => {
+    await start();
+    const hash = await createBundleStore(() => bus.bucket(BUCKETS.bundles)).apply('gated', bundle);
+    for (const collection of ['open', 'hr'])
+      await publish('gated', note('zebra', `The zebra of ${collection}`, collection));
+    const ask = (agent: string, collections: string[]) =>
+      caller.call(
+        'search',
+        { collections, query: 'zebra', limit: 5, bundle: hash, agent },
+        { tenant: 'gated', timeoutMs: 20_000 },
+      );
+    await until('both', async () => (await ask('auditor', ['open', 'hr'])).passages.length === 2);
+    const { passages, withheld } = await ask('clerk', ['open', 'hr']);
+    expect(passages).toMatchObject([{ collection: 'open', label: { integrity: 'tool:trusted', confidentiality: [] } }]);
+    expect(withheld).toEqual([{ what: 'hr', reason: 'Salaries are not for everybody.', policy: 'hr-is-for-auditors' }]);
+    expect((await ask('clerk', ['hr'])).passages).toEqual([]);
+    const seen = await ask('auditor', ['hr']);
+    expect(seen.passages).toMatchObject([{ label: { integrity: 'untrusted', confidentiality: ['internal'] } }]);
+    expect(seen).not.toHaveProperty('withheld');
   });
 });

@@ -1,298 +1,155 @@
 /**
- * The shell around `choose`: works down the candidates until one gives a usable answer. Invariants: an answer is one
- * attempt's, never spliced; every try is in `attempts`; nothing goes on after the deadline or after the asker has left.
+ * A call from end to end: prepare → choose → policy → cached → work down the candidates → result. The stages are in
+ * stages.ts, the tries in work-down.ts and attempt.ts; what decides is in core/. Invariant: nothing is sent to anybody, nor
+ * an earlier answer given again, before policy has been asked.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ChatRequest, ChatResponse, CompleteBody, CompleteResult } from '@tutti/contracts';
-import { TuttiError } from '@tutti/contracts';
-import type { Logger, OpenSpan, Telemetry } from '@tutti/runtime';
+import type { CompleteBody, CompleteResult } from '@tutti/contracts';
+import type { Metrics, Telemetry } from '@tutti/runtime';
 import type { z } from 'zod';
-import { checkJsonAnswer } from './adapters/json-answer.ts';
-import { type Candidate, choose } from './core/choose.ts';
-import { ModelFailure, nextMove, type RetryLimits } from './core/failure.ts';
-import { type Ability, costOf, type ModelEntry } from './core/model.ts';
-import { reaskWith } from './core/reask.ts';
-import type { ModelHealth } from './health.ts';
-import type { LiveText } from './live-text.ts';
-import type { ModelProvider } from './ports/provider.ts';
+import type { Catalogues } from './catalogue.ts';
+import { AUTO, type Choice, choose, DEFAULT_THRESHOLDS, type Question } from './core/choose.ts';
+import { dataLabelsOf } from './core/data-labels.ts';
+import { difficultyOf } from './core/difficulty.ts';
+import { type Ability, targetOf } from './core/model.ts';
+import { roughTokens, roughTokensNeeded } from './core/rough-tokens.ts';
+import type { ModelGate } from './policy.ts';
+import { allFailed, goneError, type Route, resultOf, routeOf, unknownModel } from './results.ts';
+import type { Ask, CallContext } from './stages.ts';
+import { observeChats } from './tracing.ts';
+import { type Progress, type WorkParts, workDown } from './work-down.ts';
 
-export interface CompleterLimits extends RetryLimits {
-  /** One try. */
-  attemptTimeoutMs: number;
-  /** Silence in a stream that has begun. */
-  idleTimeoutMs: number;
-  /** Kept before the deadline while there is another candidate. */
-  reserveMs: number;
-}
-
-export interface CompleterParts {
-  catalogue: readonly ModelEntry[];
-  /** By the catalogue's provider names. */
-  providers: ReadonlyMap<string, ModelProvider>;
-  health: ModelHealth;
-  limits: CompleterLimits;
+export interface CompleterParts extends WorkParts {
+  catalogues: Catalogues;
+  /** May the offline model step in where the agent does not say? */
   fallback: boolean;
+  /** Takes out the candidates that policy denies. */
+  gate: ModelGate;
   telemetry: Telemetry;
-  log: Logger;
-}
-
-export interface CallContext {
-  signal: AbortSignal;
-  deadlineAt: number;
-  traceparent: string | undefined;
-  session: string | undefined;
-  /** Where text goes as it comes; undefined: nobody watches. */
-  live: LiveText | undefined;
-}
-
-type Attempts = CompleteResult['attempts'];
-interface Progress {
-  attempts: Attempts;
-  usage: { inputTokens: number; outputTokens: number };
-  costUsd: number;
-  failures: { model: string; failure: ModelFailure }[];
+  metrics?: Metrics;
 }
 
 export type Complete = (body: z.output<typeof CompleteBody>, call: CallContext) => Promise<CompleteResult>;
 
-/** The result's promise rejects with TuttiError: `not_found` (no such model), `model_failed`, `timeout`, `cancelled`. */
+/** The result's promise rejects with TuttiError: `not_found` (no such model or bundle), `forbidden`, `model_failed`, `timeout`, `cancelled`, or what a stage says. */
 export function createCompleter(parts: CompleterParts): Complete {
+  const { stages } = parts;
+  const begin = observeChats(parts.telemetry, parts.metrics);
   return async (body, call) => {
-    const candidates = candidatesFor(parts, body);
-    const kept = candidates.filter((candidate) => candidate.kept);
-    const progress: Progress = { attempts: [], usage: { inputTokens: 0, outputTokens: 0 }, costUsd: 0, failures: [] };
-    for (const [index, { entry }] of kept.entries()) {
-      const response = await askModel(parts, entry, body, call, progress, index < kept.length - 1);
-      if (response) return resultOf(parts, entry, body.model, response, progress, candidates);
+    const { catalogue, bundle } = await parts.catalogues.of(body.bundle);
+    const agent = Object.hasOwn(bundle.agents, body.agent) ? bundle.agents[body.agent] : undefined;
+    const asked: Ask = { body, call, bundle, agent, catalogue };
+    const ask = (await stages.prepare?.(asked)) ?? asked;
+    const { choice, route } = chosen(parts, ask);
+    const trace = begin(ask, choice.candidates, route);
+    const progress: Progress = {
+      attempts: [],
+      usage: { inputTokens: 0, outputTokens: 0 },
+      costUsd: 0,
+      failures: [],
+      trace,
+    };
+    try {
+      const work = () => answer(parts, ask, choice, route, progress);
+      const result = await (stages.cached ? stages.cached(ask, work) : work());
+      trace.answered(result, progress);
+      return result;
+    } catch (error) {
+      trace.ended(error, progress.attempts.length);
+      throw error;
     }
-    throw allFailed(body.model, candidates, progress);
   };
 }
 
-function candidatesFor(parts: CompleterParts, body: z.output<typeof CompleteBody>): Candidate[] {
-  const needs: Ability[] = body.chat.tools.length ? ['tools'] : [];
-  if (body.chat.responseFormat.type === 'json_schema') needs.push('json');
-  const question = { model: body.model, needs, fallback: parts.fallback };
-  const candidates = choose(question, parts.catalogue, parts.health.now(parts.catalogue));
-  if (candidates) return candidates;
-  const known = parts.catalogue.map(({ id }) => id).join(', ');
-  throw new TuttiError(
-    'not_found',
-    `there is no model "${body.model}" here (there are: ${known}); use "auto", or set TUTTI_MODEL`,
-  );
+/** Throws `not_found`, or `forbidden` where policy denies all that is left. */
+function chosen(parts: CompleterParts, ask: Ask): { choice: Choice; route: Route } {
+  const { catalogue } = ask;
+  const question = questionOf(parts, ask);
+  const choice = choose(question, catalogue.entries, parts.health.of, catalogue.rules);
+  if (!choice) throw unknownModel(ask);
+  const candidates = parts.gate.permitted(ask, choice.candidates);
+  return { choice: { ...choice, candidates }, route: routeOf(ask, choice, question.difficulty) };
 }
 
-/** All tries of one model, in one span. Undefined: the next candidate is to be asked. */
-async function askModel(
+async function answer(
   parts: CompleterParts,
-  entry: ModelEntry,
-  body: z.output<typeof CompleteBody>,
-  call: CallContext,
+  ask: Ask,
+  first: Choice,
+  route: Route,
   progress: Progress,
-  moreToCome: boolean,
-): Promise<ChatResponse | undefined> {
-  const span = startSpan(parts, entry, body, call);
-  const tries = { retries: 0, reasks: 0 };
-  let request = body.chat;
-  for (;;) {
-    const timeoutMs = timeLeft(parts, call, moreToCome);
-    if (timeoutMs <= 0 && moreToCome) return void span.end({ error: 'no time left for this model' });
-    const outcome = await attempt(parts, entry, request, call, timeoutMs, progress);
-    if (!(outcome instanceof ModelFailure)) {
-      endSpan(span, entry, outcome);
-      return outcome;
-    }
-    progress.failures.push({ model: entry.id, failure: outcome });
-    const remainingMs = call.deadlineAt - Date.now() - (moreToCome ? parts.limits.reserveMs : 0);
-    const next = nextMove(outcome, tries, parts.limits, remainingMs, Math.random());
-    span.event('attempt failed', { 'error.type': outcome.kind, message: outcome.message, next: next.move });
-    parts.log.warn({ model: entry.id, kind: outcome.kind, next: next.move, reason: outcome.message }, 'a model failed');
-    switch (next.move) {
-      case 'retry':
-        tries.retries += 1;
-        await pause(next.delayMs, call, span);
-        break;
-      case 'reask':
-        tries.reasks += 1;
-        request = reaskWith(body.chat, outcome.answer ?? '', outcome.message);
-        break;
-      case 'next':
-        if (next.coolDownMs !== undefined) parts.health.coolDown(entry.id, next.coolDownMs);
-        return void span.end({ error: outcome.kind });
-      case 'stop':
-        span.end({ error: outcome.kind });
-        throw goneError(call);
-      default: {
-        const never: never = next;
-        throw new Error(`unknown move ${JSON.stringify(never)}`);
-      }
-    }
+): Promise<CompleteResult> {
+  let choice = first;
+  let won = await workDown(parts, ask, choice, progress);
+  const waitUntil = Math.min(ask.call.deadlineAt, Date.now() + parts.limits.restWaitMaxMs);
+  // an error at once would be no better than a late answer: what rests is asked again as soon as it may be
+  while (!won && Date.now() < waitUntil && mayOpen(parts, choice, progress)) {
+    await sleep(REST_POLL_MS * (1 + Math.random()), undefined, { signal: ask.call.signal }).catch(() => {
+      throw goneError(ask.call);
+    });
+    ({ choice } = chosen(parts, ask));
+    won = await workDown(parts, ask, choice, progress);
   }
+  if (won) return resultOf(ask, choice, won, progress, route);
+  const best = progress.failures.findLast(({ failure }) => failure.usable);
+  if (!best) throw allFailed(ask, choice, progress);
+  return resultOf(ask, choice, { response: best.failure.usable!, target: best.target, report: {} }, progress, route);
 }
 
-function timeLeft(parts: CompleterParts, call: CallContext, moreToCome: boolean): number {
-  const remainingMs = call.deadlineAt - Date.now() - (moreToCome ? parts.limits.reserveMs : 0);
-  return Math.min(parts.limits.attemptTimeoutMs, remainingMs);
+const REST_POLL_MS = 100;
+/** How every reason of a breaker begins. */
+const RESTING = /^(left alone|being probed)/;
+
+/** Some way is only closed for a while, by its breaker or for as long as its provider asked. */
+function mayOpen({ health, limits }: CompleterParts, { candidates }: Choice, progress: Progress): boolean {
+  if (progress.attempts.length >= limits.attemptsMax || progress.failures.some(({ failure }) => failure.usable))
+    return false;
+  const rests = ({ entry, endpoint }: Choice['candidates'][number]) =>
+    endpoint.keys.some((key) => health.of(targetOf(entry, endpoint, key).id)?.blocked !== undefined);
+  // what was dropped for another reason than its rest will be dropped again
+  return candidates.some((candidate) => (candidate.kept || RESTING.test(candidate.reason)) && rests(candidate));
 }
 
-async function pause(delayMs: number, call: CallContext, span: OpenSpan): Promise<void> {
-  try {
-    await sleep(delayMs, undefined, { signal: call.signal });
-  } catch {
-    span.end({ error: 'cancelled' });
-    throw goneError(call);
-  }
-}
-
-/** One try: one request to one model, and the check of its answer. Never throws for what a model may do. */
-async function attempt(
-  parts: CompleterParts,
-  entry: ModelEntry,
-  request: ChatRequest,
-  call: CallContext,
-  timeoutMs: number,
-  progress: Progress,
-): Promise<ChatResponse | ModelFailure> {
-  const startedAt = Date.now();
-  const provider = parts.providers.get(entry.provider);
-  if (!provider) throw new Error(`the catalogue names a provider that is not there: ${entry.provider}`);
-  parts.health.sent(entry.id);
-  const outcome = await bounded(parts, provider, entry, request, call, timeoutMs);
-  const failure = outcome instanceof ModelFailure ? outcome : undefined;
-  if (failure) parts.health.failed(entry.id, failure.kind);
-  else parts.health.succeeded(entry.id);
-  const usage = outcome instanceof ModelFailure ? outcome.usage : outcome.usage;
-  if (usage) {
-    progress.usage.inputTokens += usage.inputTokens;
-    progress.usage.outputTokens += usage.outputTokens;
-    progress.costUsd += costOf(entry, usage);
-  }
-  progress.attempts.push({
-    model: entry.id,
-    provider: entry.provider,
-    ok: failure === undefined,
-    ...(failure ? { error: `${failure.kind}: ${failure.message}` } : {}),
-    durationMs: Date.now() - startedAt,
-  });
-  return outcome;
-}
-
-async function bounded(
-  parts: CompleterParts,
-  provider: ModelProvider,
-  entry: ModelEntry,
-  request: ChatRequest,
-  call: CallContext,
-  timeoutMs: number,
-): Promise<ChatResponse | ModelFailure> {
-  const limit = new AbortController();
-  const signal = AbortSignal.any([call.signal, limit.signal]);
-  const whole = setTimeout(() => limit.abort(`no whole answer within ${timeoutMs} ms`), Math.max(1, timeoutMs));
-  let idle: NodeJS.Timeout | undefined;
-  // JSON is for programs: nobody watches it grow
-  const onText = request.responseFormat.type === 'text' ? call.live?.begin() : undefined;
-  const onActivity = () => {
-    if (!onText) return;
-    idle ??= setTimeout(() => limit.abort(`silent for ${parts.limits.idleTimeoutMs} ms`), parts.limits.idleTimeoutMs);
-    idle.refresh();
-  };
-  try {
-    const response = await provider.complete(request, { model: entry.id, signal, onText, onActivity });
-    return checked(request, response);
-  } catch (error) {
-    if (call.signal.aborted) return new ModelFailure('cancelled', 'the request was cancelled');
-    if (limit.signal.aborted) return new ModelFailure('timeout', String(limit.signal.reason));
-    if (error instanceof ModelFailure) return error;
-    // a fault of an adapter must not take the other models down with it
-    parts.log.error({ model: entry.id, error: String(error) }, 'a provider broke its contract');
-    return new ModelFailure('server_error', error instanceof Error ? error.message : String(error), { cause: error });
-  } finally {
-    clearTimeout(whole);
-    clearTimeout(idle);
-    call.live?.flush();
-  }
-}
-
-function checked(request: ChatRequest, response: ChatResponse): ChatResponse | ModelFailure {
-  const { message, usage } = response;
-  if (message.toolCalls?.length || request.responseFormat.type === 'text') {
-    const empty = !message.content?.trim() && !message.toolCalls?.length;
-    return empty ? new ModelFailure('empty', 'the model answered nothing', { usage }) : response;
-  }
-  const verdict = checkJsonAnswer(request.responseFormat, message.content);
-  if (verdict.ok) return { ...response, message: { ...message, content: verdict.text } };
-  return new ModelFailure('invalid_answer', verdict.problem, { usage, answer: message.content ?? '' });
-}
-
-function resultOf(
-  parts: CompleterParts,
-  entry: ModelEntry,
-  asked: string,
-  response: ChatResponse,
-  progress: Progress,
-  candidates: Candidate[],
-): CompleteResult {
+function questionOf(parts: CompleterParts, ask: Ask): Question {
+  const { body, call, agent, catalogue } = ask;
+  const { chat, model } = body;
+  const { routing } = catalogue;
   return {
-    ...response,
-    usage: progress.usage,
-    model: entry.id,
-    provider: entry.provider,
-    degraded: entry.lastResort && asked !== entry.id && parts.catalogue.some((other) => !other.lastResort),
-    costUsd: progress.costUsd,
-    attempts: progress.attempts,
-    candidates: candidates.map(({ entry: { id, provider }, kept, reason }) => ({ model: id, provider, kept, reason })),
+    model,
+    callId: call.callId,
+    needs: needsOf(ask),
+    fallback: agent?.offlineFallback ?? parts.fallback,
+    difficulty: asksForDifficulty(ask) ? difficultyOf(chat, routing.weights) : undefined,
+    thresholds: {
+      medium: routing.medium ?? DEFAULT_THRESHOLDS.medium,
+      large: routing.large ?? DEFAULT_THRESHOLDS.large,
+    },
+    ...sizeOf(parts, ask),
+    outputTokensMax: chat.outputTokensMax,
+    labels: dataLabelsOf(agent?.dataLabels, body.labels, body.label),
+    regions: agent?.regions,
+    unaffordable: parts.stages.unaffordable && ((name) => parts.stages.unaffordable?.(ask, name)),
   };
 }
 
-/** The asker's signal also stands for its deadline. */
-function goneError(call: CallContext): TuttiError {
-  return Date.now() >= call.deadlineAt
-    ? new TuttiError('timeout', 'the deadline passed before a model had answered')
-    : new TuttiError('cancelled', 'the request was cancelled');
+/** Where there is something to choose by it. What must stay is looked at only where some window is too small for all. */
+function sizeOf(
+  { stages }: CompleterParts,
+  { body: { chat }, catalogue: { entries } }: Ask,
+): Pick<Question, 'inputTokens' | 'neededTokens'> {
+  if (entries.length <= 2 && !entries[0]?.contextTokens) return {};
+  const inputTokens = roughTokens(chat);
+  const tight = entries.some(({ contextTokens }) => contextTokens !== undefined && contextTokens < inputTokens);
+  return tight && stages.fit ? { inputTokens, neededTokens: roughTokensNeeded(chat) } : { inputTokens };
 }
 
-function allFailed(asked: string, candidates: Candidate[], progress: Progress): TuttiError {
-  const dropped = candidates.filter(({ kept }) => !kept).map(({ entry, reason }) => `${entry.id}: ${reason}`);
-  const failed = progress.failures.map(({ model, failure }) => `${model}: ${failure.message}`);
-  const hints = progress.failures.flatMap(({ failure }) => failure.retryAfterMs ?? []);
-  return new TuttiError(
-    'model_failed',
-    `no model gave a usable answer for "${asked}" (${[...failed, ...dropped].join('; ')})`,
-    {
-      ...(hints.length ? { retryAfterMs: Math.min(...hints) } : {}),
-      details: { attempts: progress.attempts },
-    },
-  );
+function asksForDifficulty({ body: { model }, catalogue: { entries, rules } }: Ask): boolean {
+  if (Object.hasOwn(rules, model)) return rules[model]!.tier === 'auto';
+  return model === AUTO && new Set(entries.flatMap(({ tier }) => tier ?? [])).size > 1;
 }
 
-function startSpan(
-  parts: CompleterParts,
-  entry: ModelEntry,
-  body: z.output<typeof CompleteBody>,
-  call: CallContext,
-): OpenSpan {
-  const span = parts.telemetry.span(`chat ${entry.id}`, {
-    kind: 'client',
-    parent: call.traceparent,
-    attributes: {
-      'gen_ai.operation.name': 'chat',
-      'gen_ai.provider.name': entry.provider,
-      'gen_ai.request.model': entry.id,
-      'gen_ai.agent.name': body.agent,
-      'gen_ai.output.type': body.chat.responseFormat.type === 'text' ? 'text' : 'json',
-    },
-  });
-  if (call.session) span.attributes({ 'gen_ai.conversation.id': call.session });
-  if (body.chat.temperature !== undefined) span.attributes({ 'gen_ai.request.temperature': body.chat.temperature });
-  return span;
-}
-
-function endSpan(span: OpenSpan, entry: ModelEntry, response: ChatResponse): void {
-  span.attributes({
-    'gen_ai.response.model': entry.id,
-    'gen_ai.response.finish_reasons': [response.finishReason],
-    'gen_ai.usage.input_tokens': response.usage.inputTokens,
-    'gen_ai.usage.output_tokens': response.usage.outputTokens,
-  });
-  span.end();
+function needsOf({ body: { chat } }: Ask): Ability[] {
+  const needs: Ability[] = [];
+  if (chat.tools.length) needs.push('tools');
+  if (chat.responseFormat.type === 'json_schema') needs.push('jsonSchema');
+  return needs;
 }

@@ -1,14 +1,14 @@
 /** Verbs of the router. */
 import type { CompleteResult } from '@tutti/contracts';
 import type { Bus, Handlers } from '@tutti/runtime';
+import type { Catalogues } from './catalogue.ts';
 import type { Complete } from './complete.ts';
-import type { ModelEntry } from './core/model.ts';
 import { createJoinedCalls } from './joined-calls.ts';
 import { createLiveText } from './live-text.ts';
 
 export interface HandlerParts {
   complete: Complete;
-  catalogue: readonly ModelEntry[];
+  catalogues: Catalogues;
   bus: Pick<Bus, 'publish'>;
   resultsMax: number;
 }
@@ -16,25 +16,27 @@ export interface HandlerParts {
 export function createHandlers(parts: HandlerParts): Handlers {
   const calls = createJoinedCalls<CompleteResult>(parts.resultsMax);
   return {
-    complete(body, { item, signal, traceparent, attributes }) {
-      return calls.run(`${item.tenant}\n${item.callId}`, signal, async (joined) => {
-        const live =
-          body.live && item.run
-            ? createLiveText(parts.bus, {
-                tenant: item.tenant,
-                root: item.root ?? item.run,
-                run: item.run,
-                callId: item.callId,
-              })
-            : undefined;
-        const call = { signal: joined, deadlineAt: item.deadlineAt, traceparent, session: item.session, live };
+    complete(body, { item, signal, traceparent }) {
+      const { tenant, callId, deadlineAt, session, run } = item;
+      return calls.run(`${tenant}\n${callId}`, signal, async (joined) => {
+        const root = item.root ?? run;
+        const live = body.live && run && root ? createLiveText(parts.bus, { tenant, root, run, callId }) : undefined;
+        const call = { callId, tenant, signal: joined, deadlineAt, traceparent, session, run, root, live };
         const result = await parts.complete(body, call);
-        attributes({ 'tutti.model': result.model, 'tutti.degraded': result.degraded });
-        return result;
+        // An answer is made from all that the model was told.
+        return body.label ? { ...result, label: body.label } : result;
       });
     },
-    async models() {
-      return { models: parts.catalogue.map(({ id, provider, description }) => ({ id, provider, description })) };
+    async models({ bundle }) {
+      const { entries } = bundle ? (await parts.catalogues.of(bundle)).catalogue : parts.catalogues.own;
+      return {
+        models: entries.map(({ id, endpoints, description, tier }) => ({
+          id,
+          provider: endpoints.map(({ provider }) => provider).join(', '),
+          description,
+          ...(tier ? { tier } : {}),
+        })),
+      };
     },
   };
 }

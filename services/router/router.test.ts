@@ -1,5 +1,6 @@
 /** The whole router but for its bus and the offline model: the real `openai` package against a scripted server. */
 import {
+  Bundle,
   ChatRequest,
   type ChatResponse,
   CompleteBody,
@@ -13,11 +14,16 @@ import { type OpenAiServer, startOpenAiServer } from '@tutti/testkit/openai-serv
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createOfflineProvider } from './adapters/offline-provider.ts';
 import { createOpenAiProvider } from './adapters/openai/provider.ts';
-import { catalogueOf } from './catalogue.ts';
-import { type CompleterLimits, createCompleter } from './complete.ts';
+import { catalogueOf, catalogueOfBundle } from './catalogue.ts';
+import { createCompleter } from './complete.ts';
 import { RouterConfig } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { createModelHealth } from './health.ts';
+import type { ModelGate } from './policy.ts';
+import { allowingGate } from './testing/providers.ts';
+import type { WorkParts } from './work-down.ts';
+
+type CompleterLimits = WorkParts['limits'];
 
 let server: OpenAiServer;
 beforeEach(async () => {
@@ -41,10 +47,16 @@ const offlineAnswer = (request: ChatRequest): ChatResponse => ({
 
 const defaults: CompleterLimits = {
   attemptTimeoutMs: 10_000,
+  attemptsMax: 8,
+  firstTokenTimeoutMs: 10_000,
   idleTimeoutMs: 10_000,
+  charsPerSecondMin: 0,
+  rateWindowMs: 100,
+  restWaitMaxMs: 0,
   reserveMs: 100,
   retriesMax: 1,
   reasksMax: 1,
+  refitsMax: 1,
   backoffMs: 1,
   retryAfterMaxMs: 1_000,
 };
@@ -55,6 +67,7 @@ function router(
     environment?: Record<string, string>;
     failuresMax?: number;
     clock?: () => number;
+    gate?: ModelGate;
   } = {},
 ) {
   const config = RouterConfig.parse({ OPENAI_BASE_URL: server.url, TUTTI_MODEL: 'scripted', ...options.environment });
@@ -67,20 +80,22 @@ function router(
     },
   };
   const openai = createOpenAiProvider({ baseUrl: server.url, apiKey: 'none', outputCharsMax: 10_000 });
-  const catalogue = catalogueOf(config);
+  const own = catalogueOf(config);
+  const offline = createOfflineProvider(offlineAnswer);
+  const bundle = Bundle.parse({ v: 1, name: 'b', agents: {}, tools: {}, collections: {} });
+  const catalogues = { own, of: () => ({ bundle, catalogue: catalogueOfBundle(bundle, own, {}) }) };
   const complete = createCompleter({
-    catalogue,
-    providers: new Map([
-      ['openai', openai],
-      ['offline', createOfflineProvider(offlineAnswer)],
-    ]),
+    catalogues,
+    stages: {},
+    providerOf: ({ endpoint }) => (endpoint.provider === 'offline' ? offline : openai),
     health: createModelHealth({ failuresMax: options.failuresMax ?? 100, openMs: 1_000 }, options.clock),
     limits: { ...defaults, ...options.limits },
     fallback: config.TUTTI_OFFLINE_FALLBACK,
+    gate: options.gate ?? allowingGate,
     telemetry: createTelemetry('router'),
     log: createLogger({}, { level: 'silent' }),
   });
-  const handlers = createHandlers({ complete, catalogue, bus, resultsMax: 8 });
+  const handlers = createHandlers({ complete, catalogues, bus, resultsMax: 8 });
   let calls = 0;
   function ask(
     chat: Partial<ChatRequest> = {},
@@ -393,7 +408,10 @@ describe('the breaker', () => {
     server.script({ kind: 'status', status: 429, headers: { 'retry-after': '60' } });
     const { ask } = router();
     await ask();
-    expect((await ask()).candidates?.[0]).toMatchObject({ kept: false, reason: 'left alone after 1 failure' });
+    expect((await ask()).candidates?.[0]).toMatchObject({
+      kept: false,
+      reason: 'left alone for as long as the provider asked',
+    });
   });
 });
 
@@ -452,7 +470,7 @@ describe('names and configuration', () => {
     [{ OPENAI_API_KEY: 'sk-x', TUTTI_MODEL: 'big' }, ['big', 'offline']],
     [{ OPENAI_API_KEY: 'sk-x', TUTTI_MODEL: 'offline' }, ['offline']],
   ])('%j → %j', (environment, expected) => {
-    expect(catalogueOf(RouterConfig.parse(environment)).map(({ id }) => id)).toEqual(expected);
+    expect(catalogueOf(RouterConfig.parse(environment)).entries.map(({ id }) => id)).toEqual(expected);
   });
 
   it.each([

@@ -1,9 +1,10 @@
 /** The service on a real bus: verbs, live tokens in order, a cancel that reaches the endpoint's socket, the offline model. */
-import { ChatRequest, LiveMessage, subjects } from '@tutti/contracts';
+import { BUCKETS, Bundle, ChatRequest, LiveMessage, subjects } from '@tutti/contracts';
 import {
   type Bus,
   type Caller,
   connectNatsBus,
+  createBundleStore,
   createCaller,
   createLogger,
   type StartedService,
@@ -20,6 +21,19 @@ let server: OpenAiServer;
 let bus: Bus;
 let caller: Caller;
 let service: StartedService | undefined;
+let hash: string;
+const NO_SECRETS_OUT = `
+@id("no-secrets-out") @reason("Secrets stay on this machine.")
+forbid (principal, action == Action::"model.use", resource)
+when { context.confidentiality.contains("secret") && resource.provider != "offline" };`;
+const bundle = Bundle.parse({
+  v: 1,
+  name: 'test',
+  agents: { a: { name: 'a', instructions: '' } },
+  tools: {},
+  collections: {},
+  policies: { 'models.cedar': NO_SECRETS_OUT },
+});
 beforeAll(async () => {
   nats = await startTestNats();
   bus = await connectNatsBus({ url: nats.url, name: 'test', log });
@@ -42,10 +56,11 @@ afterEach(async () => {
 async function start(env: Record<string, string>) {
   const unset = { OPENAI_API_KEY: '', OPENAI_BASE_URL: '', TUTTI_MODEL: '' };
   service = await startService(routerService, { env: { ...unset, NATS_URL: nats.url, ...env }, log });
+  hash = await createBundleStore(() => bus.bucket(BUCKETS.bundles)).apply('acme', bundle);
 }
 const scripted = () => ({ OPENAI_BASE_URL: server.url, TUTTI_MODEL: 'scripted' });
 const body = (live: boolean) => ({
-  bundle: 'b',
+  bundle: hash,
   agent: 'a',
   model: 'auto',
   live,
@@ -90,4 +105,53 @@ it('without any configuration the offline model answers, and that is not a degra
   const result = await caller.call('complete', body(false), { tenant: 'acme', timeoutMs: 10_000 });
   expect(result).toMatchObject({ model: 'offline', provider: 'offline', degraded: false });
   expect(result.message.content?.length).toBeGreaterThan(0);
+});
+
+it('a model that policy denies is never sent anything, and the answer says so', async () => {
+  // the provider is cleared: what denies it is the policy
+  const cleared = { ...scripted(), TUTTI_MODEL_LABELS: 'secret' };
+  await start(cleared);
+  const label = { integrity: 'user' as const, confidentiality: ['secret'] };
+  const options = { tenant: 'acme', timeoutMs: 10_000 };
+  const result = await caller.call('complete', { ...body(false), label }, options);
+  expect(result).toMatchObject({ model: 'offline', label });
+  expect(result.candidates).toContainEqual({
+    model: 'scripted',
+    provider: 'openai',
+    kept: false,
+    reason: 'policy no-secrets-out: Secrets stay on this machine.',
+  });
+  expect(server.requests).toEqual([]);
+  await service?.stop();
+  await start({ ...cleared, TUTTI_OFFLINE_FALLBACK: 'false' });
+  const asked = caller.call('complete', { ...body(false), label }, options);
+  await expect(asked).rejects.toMatchObject({ code: 'forbidden', message: expect.stringContaining('no-secrets-out') });
+  await expect(caller.call('complete', { ...body(false), bundle: 'none' }, options)).rejects.toMatchObject({
+    code: 'not_found',
+  });
+  expect(server.requests).toEqual([]);
+});
+
+it('what is secret goes to no provider that is not cleared for it, whatever policies say', async () => {
+  const store = createBundleStore(() => bus.bucket(BUCKETS.bundles));
+  const label = { integrity: 'user' as const, confidentiality: ['secret', 'hr'] };
+  const options = { tenant: 'acme', timeoutMs: 10_000 };
+  const ask = async () => {
+    const open = await store.store({ ...bundle, policies: {} });
+    return caller.call('complete', { ...body(false), bundle: open, label }, options);
+  };
+  await start({ ...scripted(), TUTTI_MODEL_LABELS: 'secret' });
+  expect(await ask()).toMatchObject({ model: 'offline', candidates: [{ reason: 'is not cleared for hr' }, {}] });
+  await service?.stop();
+  await start({ ...scripted(), TUTTI_MODEL_LABELS: 'secret', TUTTI_OFFLINE_FALLBACK: 'false' });
+  await expect(ask()).rejects.toMatchObject({
+    code: 'model_failed',
+    message: expect.stringContaining('is not cleared for hr'),
+  });
+  expect(server.requests).toEqual([]);
+  await service?.stop();
+  await start({ ...scripted(), TUTTI_MODEL_LABELS: 'secret,hr' });
+  server.script({ kind: 'answer', text: 'Cleared.' });
+  expect(await ask()).toMatchObject({ model: 'scripted', label });
+  expect(server.requests).toHaveLength(1);
 });

@@ -81,6 +81,7 @@ function startTools(): ChildProcess {
       NATS_URL: nats.url,
       TUTTI_DATA: mkdtempSync(join(tmpdir(), 'tutti-tools-')),
       TUTTI_LOG_LEVEL: 'silent',
+      TUTTI_TOOLS_PRIVATE_NETWORKS: '127.0.0.1',
       TUTTI_TOOLS_PEER_GONE_MS: '200',
       TUTTI_TOOLS_PROBE_SETTLE_MS: '100',
       TUTTI_TOOLS_PAUSE_MAX_MS: '500',

@@ -3,7 +3,18 @@
 import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { BUCKETS, Bundle, contentHash, derivedCallId, STREAMS, subjects, type TuttiError } from '@tutti/contracts';
+import {
+  BUCKETS,
+  Bundle,
+  contentHash,
+  derivedCallId,
+  type Label,
+  RESULTS,
+  STREAMS,
+  subjects,
+  type TuttiError,
+  USER_LABEL,
+} from '@tutti/contracts';
 import {
   type Bus,
   BusConflict,
@@ -12,9 +23,11 @@ import {
   createBundleStore,
   createCaller,
   createLogger,
+  openSwitches,
   type StartedService,
   startService,
 } from '@tutti/runtime';
+import { until } from '@tutti/testkit';
 import { startTestNats, type TestNats } from '@tutti/testkit/nats';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createBusLedger } from './adapters/bus-ledger.ts';
@@ -29,8 +42,9 @@ const bundle = Bundle.parse({
     clerk: {
       name: 'clerk',
       instructions: '',
-      tools: ['order', 'getItem', 'calc*', 'keyed_order', 'bad_order', 'nothing'],
+      tools: ['order', 'getItem', 'calc*', 'keyed_order', 'bad_order', 'big_big', 'nothing'],
     },
+    trader: { name: 'trader', instructions: '', tools: ['desk_*', 'order', 'x_calculator'] },
   },
   tools: {
     shop: { type: 'openapi', document: SHOP_DOCUMENT, url: '${SHOP_URL}/v1' },
@@ -43,11 +57,29 @@ const bundle = Bundle.parse({
       tools: { order: { effect: 'keyed', tags: ['x'] }, ordr: { tags: ['y'] } },
     },
     bad: { type: 'openapi', document: SHOP_DOCUMENT, url: '${NOWHERE_URL}', prefix: 'bad_' },
+    large: { type: 'openapi', document: SHOP_DOCUMENT, url: '${SHOP_URL}/v1', prefix: 'big_', allow: ['big'] },
+    desk: {
+      type: 'openapi',
+      document: SHOP_DOCUMENT,
+      url: '${SHOP_URL}/v1',
+      prefix: 'desk_',
+      allow: ['order', 'getItem'],
+      labels: { integrity: 'tool:trusted', clearance: 'internal' },
+      tools: {
+        getItem: { labels: { confidentiality: 'hr' } },
+        order: { effect: 'keyed', sums: { pieces: '$arguments.quantity' } },
+      },
+    },
     builtin: { type: 'builtin' },
     more: { type: 'builtin' },
     brought: { type: 'builtin', prefix: 'x_' },
   },
   collections: {},
+  policies: {
+    'pieces.cedar': `
+      @id("ten-pieces") @reason("Ten pieces a run are enough.")
+      forbid (principal, action == Action::"tool.call", resource) when { context.run.sumsWithCall.pieces > 10 };`,
+  },
 });
 
 let nats: TestNats;
@@ -87,6 +119,7 @@ describe('describe', () => {
   it('tells the agent’s tools by name with a hash, and what is wrong', async () => {
     const result = await describeClerk();
     expect(result.tools!.map((tool) => [tool.name, tool.effect])).toEqual([
+      ['big_big', 'pure'],
       ['getItem', 'pure'],
       ['keyed_order', 'keyed'],
       ['order', 'irreversible'],
@@ -94,11 +127,15 @@ describe('describe', () => {
     expect(result.hash).toBe(contentHash(result.tools));
     expect(result.problems).toEqual([
       expect.stringMatching(/^bad: the tool source "bad" needs the variable NOWHERE_URL: set TUTTI_VAR_NOWHERE_URL/),
+      expect.stringMatching(/^desk: .*left out/),
       expect.stringMatching(/^keyed: .*left out/),
       'keyed: the bundle speaks of "ordr", which the source does not have',
+      expect.stringMatching(/^large: .*upload/),
       expect.stringMatching(/^shop: .*upload/),
       '"calculator" is left out: builtin and more both have it; give one a prefix',
-      '"current_time" is left out: builtin and more both have it; give one a prefix',
+      ...['current_time', 'date_math', 'fetch_page', 'run_javascript'].map(
+        (name) => `"${name}" is left out: builtin and more both have it; give one a prefix`,
+      ),
       'the agent "clerk" asks for "calc*", which no source offers right now',
       'the agent "clerk" asks for "bad_order", which no source offers right now',
       'the agent "clerk" asks for "nothing", which no source offers right now',
@@ -197,4 +234,113 @@ it('the ledger on the bus keeps the promises of its port', async () => {
     bus.append(subjects.effect('acme', callId), new Uint8Array(), { expectedLastSubjectSequence: 0 }),
   ).rejects.toThrow(BusConflict);
   expect((await bus.last(STREAMS.effects.name, subjects.effect('acme', callId)))!.subject).toContain(callId);
+});
+
+describe('what was stopped or given up', () => {
+  it('the kill switch: no call within a second of its being set, on any replica', async () => {
+    const switches = await openSwitches(bus, log);
+    const target = { kind: 'tool', tenant: 'acme', name: 'getItem' } as const;
+    expect(await execute('getItem', { id: 'tea' })).toMatchObject({ status: 'done' });
+    await switches.set(target, { stopped: true, by: 'kim', at: 1, reason: 'odd' });
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const seen = shop.requests.length;
+    const results = await Promise.all(Array.from({ length: 8 }, () => execute('getItem', { id: 'tea' })));
+    for (const result of results) expect(result).toMatchObject({ status: 'denied', policy: 'tutti.kill-switch' });
+    expect(shop.requests.length).toBe(seen);
+    await switches.set(target, { stopped: false, by: 'kim', at: 2, reason: '' });
+    await until('it to be released', async () => (await execute('getItem', { id: 'tea' })).status === 'done');
+    switches.close();
+  });
+  it('a call whose run was cancelled before it came does nothing when it comes', async () => {
+    const callId = derivedCallId('run', 'late');
+    const call = { tenant: 'acme', run: 'run_late', callId };
+    caller.bar('execute', call);
+    const ledger = createBusLedger(bus);
+    await until('it to be in the ledger', async () => (await ledger.last('acme', callId)) !== null);
+    const seen = shop.orders.length;
+    const late = caller.call(
+      'execute',
+      { bundle: hash, agent: 'clerk', tool: 'keyed_order', arguments: { item: 'tea', quantity: 1 }, label: USER_LABEL },
+      { ...call, timeoutMs: 10_000 },
+    );
+    await expect(late).rejects.toMatchObject({ code: 'cancelled', retryable: false });
+    expect(shop.orders.length).toBe(seen);
+    expect((await ledger.last('acme', callId))!.record).toMatchObject({ kind: 'void', barred: true, run: 'run_late' });
+  });
+  it('a large result lies in the object store in full', async () => {
+    const result = await execute('big_big', {});
+    if (result.status !== 'done') throw new Error(result.status);
+    expect(result.content.length).toBeLessThanOrEqual(32_000);
+    const whole = await (await bus.blobs(RESULTS.name)).get(result.whole!.blob);
+    expect(whole!.length).toBe(result.whole!.bytes);
+    expect(new TextDecoder().decode(whole!).startsWith('xxx')).toBe(true);
+  });
+});
+
+describe('labels', () => {
+  const ask = (tool: string, args: Record<string, unknown>, label?: Label, more: object = {}) =>
+    execute(tool, args, { agent: 'trader', ...(label ? { label } : {}), ...more });
+  const label = (integrity: Label['integrity'], ...confidentiality: string[]): Label => ({
+    integrity,
+    confidentiality,
+  });
+
+  it('of tools are told with them, and stand beside their results', async () => {
+    const { tools } = await caller.call('describe', { bundle: hash, agent: 'trader' }, options());
+    const told = Object.fromEntries(tools!.map((tool) => [tool.name, [tool.label, tool.sums]]));
+    expect(told).toEqual({
+      desk_getItem: [label('tool:trusted', 'hr'), undefined],
+      desk_order: [label('tool:trusted'), { pieces: '$arguments.quantity' }],
+      order: [undefined, undefined],
+      x_calculator: [label('tool:trusted'), undefined],
+    });
+    const result = await ask('desk_getItem', { id: 'tea' }, label('user'));
+    expect(result).toMatchObject({ status: 'done', label: label('tool:trusted', 'hr') });
+    const callId = derivedCallId('run', 'labelled');
+    const order = () =>
+      execute('desk_order', { item: 'tea', quantity: 1 }, { agent: 'trader', label: label('user') }, callId);
+    const done = { label: label('tool:trusted'), policy: 'builtin.tool-calls-without-lasting-harm' };
+    expect(await order()).toMatchObject({ ...done, replayed: false });
+    expect(await order()).toMatchObject({ ...done, replayed: true });
+  });
+
+  it('of what led to a call decide whether a human is asked, who is shown them', async () => {
+    const args = { item: 'tea', quantity: 1 };
+    const leaky = label('untrusted', 'hr');
+    const before = shop.orders.length;
+    expect(await ask('desk_order', args, leaky)).toMatchObject({
+      status: 'approval_required',
+      policy: 'builtin.confidential-needs-approval, builtin.secret-needs-approval',
+      label: leaky,
+    });
+    expect(await ask('order', args, label('untrusted'))).toMatchObject({ policy: 'builtin.untrusted-needs-approval' });
+    // Without a word of what led to it: anybody's.
+    expect(await ask('order', args)).toMatchObject({ policy: 'builtin.untrusted-needs-approval' });
+    expect(shop.orders.length).toBe(before);
+    expect(await ask('x_calculator', { expression: '1+1' }, label('untrusted', 'hr'))).toMatchObject({
+      status: 'done',
+    });
+  });
+
+  it('and what was done before are asked for with it', async () => {
+    const history = (pieces: number) => {
+      const run = { calls: 1, effects: 1, tools: { desk_order: 1 }, collections: [], sums: { pieces } };
+      return { history: { run, session: run } };
+    };
+    const args = { item: 'tea', quantity: 4 };
+    expect(await ask('desk_order', args, label('user'), history(6))).toMatchObject({ status: 'done' });
+    expect(await ask('desk_order', args, label('user'), history(7))).toEqual({
+      status: 'denied',
+      policy: 'ten-pieces',
+      reason: 'Ten pieces a run are enough.',
+    });
+  });
+
+  it('of arguments that do not fit are the bundle’s own word, and nothing was done', async () => {
+    expect(await ask('desk_order', { item: 1 }, label('user'))).toMatchObject({
+      isError: true,
+      dispatched: false,
+      label: label('system'),
+    });
+  });
 });

@@ -1,21 +1,22 @@
 /** The tools service: the effect broker, its ledger on the bus, and the tools of every bundle. */
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createPolicyEngine, type PolicyEngine } from '@tutti/policy';
-import { defineService, type Telemetry } from '@tutti/runtime';
+import { createPolicyEngines } from '@tutti/policy';
+import { defineService, openSwitches } from '@tutti/runtime';
 import { createArgumentChecker } from './adapters/arguments.ts';
 import { createBusLedger } from './adapters/bus-ledger.ts';
 import { createBusPeers } from './adapters/bus-peers.ts';
+import { createBusPins } from './adapters/bus-pins.ts';
+import { createBusResults } from './adapters/bus-results.ts';
+import type { LocalTool } from './adapters/local/source.ts';
 import { createAdmission } from './broker/admission.ts';
 import { createBroker } from './broker/execute.ts';
-import type { BrokerDeps, Clock } from './broker/types.ts';
+import type { Clock } from './broker/types.ts';
 import { createWorking } from './broker/working.ts';
 import { ToolsConfig } from './config.ts';
 import { createHandlers } from './handlers.ts';
 import { createToolboxes } from './toolbox/toolboxes.ts';
-
-/** Policy engines that are kept, one a bundle. */
-const ENGINES_MAX = 64;
+import { traceCalls } from './tracing.ts';
 
 const systemClock: Clock = {
   monotonicMs: () => performance.now(),
@@ -23,76 +24,71 @@ const systemClock: Clock = {
   sleep: (ms, signal) => sleep(ms, undefined, signal ? { signal } : {}).catch(() => {}),
 };
 
-export const toolsService = defineService({
-  name: 'tools',
-  config: ToolsConfig,
-  async start({ config, bus, bundles, instance, log, telemetry }) {
-    const stopping = new AbortController();
-    const working = createWorking();
-    const toolboxes = createToolboxes(config.limits, config.variables);
-    const peers = createBusPeers({ bus, instance, isWorking: working.has, goneMs: config.limits.peerGoneMs });
-    const broker = createBroker({
-      instance,
-      limits: config.limits,
-      ledger: createBusLedger(bus),
-      peers,
-      working,
-      admission: createAdmission(config.limits),
-      checker: createArgumentChecker(),
-      clock: systemClock,
-      log,
-      newToken: randomUUID,
-      bundle: (hash) => bundles.get(hash),
-      toolbox: (hash, bundle) => toolboxes.of(hash, bundle),
-      policy: keptEngines(),
-      stopping: stopping.signal,
-      traced: tracedBy(telemetry),
-    });
-    return {
-      handlers: createHandlers({ bundles, toolboxes, broker }),
-      async stop() {
-        stopping.abort();
-        peers.stop();
-        await toolboxes.close();
-      },
-    };
-  },
-});
+export { defineTool, type LocalTool } from './adapters/local/source.ts';
 
-function keptEngines(): BrokerDeps['policy'] {
-  const engines = new Map<string, PolicyEngine>();
-  return (hash, bundle) => {
-    let engine = engines.get(hash);
-    if (!engine) {
-      engine = createPolicyEngine(bundle.policies);
-      if (engines.size >= ENGINES_MAX) engines.delete(engines.keys().next().value as string);
-      engines.set(hash, engine);
-    }
-    return engine;
-  };
+export interface ToolsOptions {
+  /** Toolsets of this process, by name: what a source of type `local` takes. */
+  local?: Record<string, LocalTool[]>;
 }
 
-function tracedBy(telemetry: Telemetry): BrokerDeps['traced'] {
-  return async (call, work) => {
-    const { tool, request } = call;
-    const span = telemetry.span(`execute_tool ${tool.name}`, {
-      parent: request.traceparent,
-      attributes: {
-        'gen_ai.operation.name': 'execute_tool',
-        'gen_ai.tool.name': tool.name,
-        'gen_ai.tool.call.id': request.callId,
-        'gen_ai.agent.name': request.agent,
-        'tutti.tool.effect': tool.effect,
-        'tutti.tool.source': tool.source,
-      },
-    });
-    try {
-      const result = await work();
-      span.end();
-      return result;
-    } catch (error) {
-      span.end({ error: (error as Error).message });
-      throw error;
-    }
-  };
-}
+/** The service for a process that brings tools of its own along. */
+export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
+  defineService({
+    name: 'tools',
+    config: ToolsConfig,
+    async start({ config, bus, bundles, instance, log, telemetry, metrics }) {
+      const stopping = new AbortController();
+      const working = createWorking();
+      const switches = await openSwitches(bus, log);
+      const policies = createPolicyEngines();
+      const pins = createBusPins(bus);
+      const { limits, variables, grants } = config;
+      const toolboxes = createToolboxes({ limits, variables, grants, pins, bus, local });
+      const peers = createBusPeers({
+        bus,
+        instance,
+        isWorking: working.has,
+        isUnsent: working.isUnsent,
+        goneMs: config.limits.peerGoneMs,
+      });
+      const broker = createBroker({
+        instance,
+        limits: config.limits,
+        ledger: createBusLedger(bus),
+        peers,
+        working,
+        admission: createAdmission(config.limits, systemClock.monotonicMs),
+        switches,
+        results: createBusResults(bus),
+        checker: createArgumentChecker(),
+        clock: systemClock,
+        log,
+        newToken: randomUUID,
+        bundle: (hash) => bundles.get(hash),
+        toolbox: (tenant, hash, bundle) => toolboxes.of(tenant, hash, bundle),
+        policy: (hash, bundle) => policies.of(hash, bundle),
+        stopping: stopping.signal,
+        traced: traceCalls(telemetry, metrics),
+      });
+      return {
+        handlers: createHandlers({ bundles, toolboxes, broker, metrics }),
+        bar({ tenant, run, callIds }) {
+          for (const callId of callIds)
+            broker
+              .bar({ tenant, run, callId })
+              .catch((error) =>
+                log.warn({ err: error, callId, run }, 'that a call was given up could not be recorded'),
+              );
+        },
+        async stop() {
+          stopping.abort();
+          peers.stop();
+          switches.close();
+          await toolboxes.close();
+          pins.stop();
+        },
+      };
+    },
+  });
+
+export const toolsService = createToolsService();

@@ -19,25 +19,38 @@ export type Role = keyof typeof REPLICAS | 'nats';
 /** Before what ended by itself is started again. */
 const RESTART_MS = 300;
 const KILL_ALL_DOWN_MS = 100;
+/** All of it starts at once, on a machine that may have other things to do. */
+const START_MS = 150_000;
 
 interface Member {
   name: string;
   role: Role;
   launch(): ChildProcess;
   child: ChildProcess | undefined;
-  link: Link | undefined;
+  link: BusLink | undefined;
   /** What is being done to it, while it is: one fault at a time each. */
   busy: Promise<void> | undefined;
+}
+
+/** What a service's connection to the bus goes through. */
+export interface BusLink {
+  readonly url: string;
+  cut(ms: number): Promise<void>;
+  stop(): void;
 }
 
 export interface FleetOptions {
   env: Record<string, string>;
   cluster: boolean;
   fsync: boolean;
+  /** Other numbers of processes than `REPLICAS` says. */
+  replicas?: Partial<Record<keyof typeof REPLICAS, number>>;
+  /** Another link than one that can only be cut; `port`: of the bus. */
+  link?(name: string, port: number): Promise<BusLink>;
 }
 
 /** A TCP link that can be cut. */
-class Link {
+class Link implements BusLink {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #refuses = false;
@@ -108,13 +121,16 @@ export class Fleet {
       TUTTI_LEASE_MS: String(LEASE_MS),
       TUTTI_NATS_REPLICAS: this.#options.cluster ? '3' : '1',
       TUTTI_PARK_AFTER_MS: '300',
+      TUTTI_TOOLS_PRIVATE_NETWORKS: '127.0.0.1',
       TUTTI_CHECKPOINT_ENTRIES: '2000',
       ...this.#options.env,
     };
-    for (const [role, count] of Object.entries(REPLICAS) as [keyof typeof REPLICAS, number][]) {
+    const replicas = { ...REPLICAS, ...this.#options.replicas };
+    const makeLink = this.#options.link ?? ((_name: string, to: number) => new Link(to).start());
+    for (const [role, count] of Object.entries(replicas) as [keyof typeof REPLICAS, number][]) {
       for (let i = 1; i <= count; i++) {
-        const link = this.#options.cluster ? undefined : await new Link(bus.ports[0]!).start();
         const name = `${role}-${i}`;
+        const link = this.#options.cluster ? undefined : await makeLink(name, bus.ports[0]!);
         const own = {
           NATS_URL: link?.url ?? bus.ports.map((each) => `nats://127.0.0.1:${each}`).join(','),
           TUTTI_DATA: join(this.folder, name),
@@ -122,7 +138,7 @@ export class Fleet {
         this.#add(name, role, ['node', join(repositoryRoot, `services/${role}/main.ts`)], { ...env, ...own }, link);
       }
     }
-    await until('the gateway', () => fetch(`${this.url}/readyz`).then((response) => response.ok), 60_000);
+    await until('the gateway', () => fetch(`${this.url}/readyz`).then((response) => response.ok), START_MS);
   }
 
   async #startBus(): Promise<{ ports: number[] }> {
@@ -159,7 +175,7 @@ export class Fleet {
     return file;
   }
 
-  #add(name: string, role: Role, [command, ...args]: string[], env: NodeJS.ProcessEnv, link?: Link): void {
+  #add(name: string, role: Role, [command, ...args]: string[], env: NodeJS.ProcessEnv, link?: BusLink): void {
     const launch = () => {
       const program = command === 'node' ? process.execPath : command!;
       const child = spawn(program, args, { cwd: repositoryRoot, env, stdio: ['ignore', 'pipe', 'pipe'] });
@@ -226,6 +242,22 @@ export class Fleet {
       await sleep(downMs);
       this.#up(member);
     });
+  }
+
+  /** SIGKILL, and nothing brings it up again until `up` does. */
+  async down(name: string): Promise<void> {
+    const member = this.#named(name);
+    const { child } = member;
+    member.child = undefined;
+    await killed(child);
+  }
+  up(name: string): void {
+    this.#up(this.#named(name));
+  }
+  #named(name: string): Member {
+    const member = this.#members.find((candidate) => candidate.name === name);
+    if (!member) throw new Error(`there is no ${name} in this fleet`);
+    return member;
   }
 
   /** SIGSTOP for so long, then SIGCONT: it goes on as if nothing had been. */

@@ -72,7 +72,7 @@ export async function startOutside(chance: () => number, host = '127.0.0.1'): Pr
   };
 }
 
-async function serve(
+export async function serve(
   host: string,
   handle: (request: IncomingMessage, body: string, response: ServerResponse) => Promise<void>,
 ) {
@@ -100,7 +100,7 @@ function json(response: ServerResponse, data: unknown): void {
   response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(data));
 }
 
-interface Chat {
+export interface Chat {
   stream?: boolean;
   messages: { role: string; content: string | null }[];
   tools?: { function: { name: string } }[];
@@ -144,7 +144,7 @@ function planFor(what: string): string {
   });
 }
 
-function say(
+export function say(
   chat: Chat,
   response: ServerResponse,
   content: string,

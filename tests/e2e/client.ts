@@ -20,11 +20,11 @@ export interface Approval {
   reason: string;
 }
 
-export function client(url: string) {
+export function client(url: string, apiKey?: string) {
   async function call<T>(method: string, path: string, body?: object): Promise<T> {
     const response = await fetch(`${url}${path}`, {
       method,
-      headers: { 'content-type': 'application/json' },
+      headers: { 'content-type': 'application/json', ...(apiKey ? { authorization: `Bearer ${apiKey}` } : {}) },
       ...(body ? { body: JSON.stringify(body) } : {}),
     });
     const text = await response.text();

@@ -1,45 +1,23 @@
-/** A collector that keeps what it is sent: OTLP over HTTP, JSON. */
+/** A collector that keeps what it is sent: OTLP over HTTP, JSON; spans, and metrics as they come. */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { type OtlpTraces, type Span, spansOfOtlp } from '../trace/spans.ts';
 
-export interface CollectedSpan {
-  name: string;
-  traceId: string;
-  spanId: string;
-  parentSpanId?: string;
-  service: string;
-  attributes: Record<string, unknown>;
-}
-
-interface KeyValue {
-  key: string;
-  value: { stringValue?: string; intValue?: number; doubleValue?: number; boolValue?: boolean };
-}
-const plain = (list: KeyValue[] = []) =>
-  Object.fromEntries(
-    list.map(({ key, value }) => [key, value.stringValue ?? value.intValue ?? value.doubleValue ?? value.boolValue]),
-  );
+export type CollectedSpan = Span;
 
 export async function collectSpans() {
-  const spans: CollectedSpan[] = [];
+  const spans: Span[] = [];
+  const metrics: unknown[] = [];
+  const bodies: string[] = [];
   const server = createServer((request, response) => {
     const chunks: Buffer[] = [];
     request.on('data', (chunk) => chunks.push(chunk));
     request.on('end', () => {
-      for (const resource of JSON.parse(Buffer.concat(chunks).toString()).resourceSpans ?? []) {
-        const service = String(plain(resource.resource.attributes)['service.name']);
-        for (const scope of resource.scopeSpans) {
-          for (const span of scope.spans)
-            spans.push({
-              name: span.name,
-              traceId: span.traceId,
-              spanId: span.spanId,
-              ...(span.parentSpanId ? { parentSpanId: span.parentSpanId } : {}),
-              service,
-              attributes: plain(span.attributes),
-            });
-        }
-      }
+      const text = Buffer.concat(chunks).toString();
+      bodies.push(text);
+      const body = JSON.parse(text) as OtlpTraces & { resourceMetrics?: unknown[] };
+      spans.push(...spansOfOtlp(body));
+      metrics.push(...(body.resourceMetrics ?? []));
       response.writeHead(200, { 'content-type': 'application/json' }).end('{}');
     });
   });
@@ -47,6 +25,9 @@ export async function collectSpans() {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     spans: () => spans,
+    metrics: () => metrics,
+    /** Everything that came, as it came. */
+    text: () => bodies.join('\n'),
     stop() {
       server.closeAllConnections();
       server.close();

@@ -25,8 +25,13 @@ export interface Stack {
   startBeside(service: ServiceName, name: string, execArgv?: string[]): Promise<void>;
   ready(): Promise<void>;
   logs(service: string): string;
+  /** Of the health port of a service's first process. */
+  healthUrl(service: ServiceName): string;
   stop(): Promise<void>;
 }
+
+/** Six processes that start at once, on a machine that has other things to do. */
+const READY_MS = 90_000;
 
 export async function freePort(): Promise<number> {
   const server = createServer();
@@ -102,14 +107,18 @@ export async function startStack(extra: Record<string, string> = {}): Promise<St
     },
     async ready() {
       for (const service of SERVICES) {
-        await until(`${service} to be ready`, () => {
+        const isReady = () => {
           const child = children.get(service);
           if (child && child.exitCode !== null) throw new Error(`it ended: ${stack.logs(service).slice(-2_000)}`);
           return ok(`http://127.0.0.1:${health[service]}/readyz`);
+        };
+        await until(`${service} to be ready`, isReady, READY_MS).catch((error: Error) => {
+          throw new Error(`${error.message}; it said: ${stack.logs(service).slice(-2_000)}`);
         });
       }
     },
     logs: (service) => readFileSync(logFile(service), 'utf8'),
+    healthUrl: (service) => `http://127.0.0.1:${health[service]}`,
     async stop() {
       await Promise.all([...children.keys()].map((name) => end(name, 'SIGTERM')));
       await nats.stop();

@@ -225,7 +225,7 @@ export class People {
   #decide(approval: ApprovalRecord): void {
     const random = this.#random;
     // Nobody, one person, or two who do not know of each other.
-    const people = random.chance(0.1) ? 0 : random.chance(0.15) ? 2 : 1;
+    const people = random.chance(0.1) ? 0 : random.chance(approval.quorum === 2 ? 0.8 : 0.15) ? 2 : 1;
     for (let i = 0; i < people; i++)
       this.#later(this.#thinksMs(), () =>
         this.#tell({

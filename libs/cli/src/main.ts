@@ -16,4 +16,6 @@ try {
 } catch (error) {
   process.exitCode = reportFailure(error);
 }
+// into a pipe, what was written last is still on its way
+await new Promise<void>((resolve) => process.stdout.write('', () => resolve()));
 process.exit();

@@ -1,5 +1,5 @@
 /** The command line. Each command's work is in a file of its own, loaded when it is used. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import type { ChatOptions } from './commands/chat.ts';
 import type { RunsOptions } from './commands/runs.ts';
 
@@ -34,8 +34,12 @@ export function createProgram(exit: (code: number) => void): Command {
   journalCommands(program, exit);
   scheduleCommands(program, exit);
   deadLetterCommands(program, exit);
+  policyCommands(program, exit);
+  switchCommands(program, exit);
   contentCommands(program, exit);
+  toolCommands(program, exit);
   operatorCommands(program, exit);
+  modelCommands(program, exit);
   return program;
 }
 
@@ -194,7 +198,43 @@ function deadLetterCommands(program: Command, exit: (code: number) => void): voi
   one('rm', 'remove it').action(async (id: string, options) => exit(await (await load()).removeDead(id, options)));
 }
 
+function switchCommands(program: Command, exit: (code: number) => void): void {
+  const load = () => import('./commands/switches.ts');
+  const what = () => new Argument('<what>', 'what it is').choices(['tool', 'agent', 'tenant', 'all']);
+  for (const [name, stopped, description] of [
+    ['stop', true, 'the kill switch: no run, model call or tool call from now on'],
+    ['release', false, 'let go on what was stopped'],
+  ] as const)
+    program
+      .command(name)
+      .description(description)
+      .addArgument(what())
+      .argument('[name]', 'of the tool or agent')
+      .option('--reason <text>', 'why; those who are refused are told')
+      .addOption(url())
+      .action(async (kind: string, of: string | undefined, options) =>
+        exit(await (await load()).setSwitch(kind, of, stopped, options)),
+      );
+  program
+    .command('switches')
+    .description('what is stopped, by whom and why')
+    .option('--all', 'every decision that is remembered')
+    .addOption(url())
+    .action(async (options: { url?: string; all?: boolean }) => exit(await (await load()).listSwitches(options)));
+}
+
 function approvalCommands(program: Command, exit: (code: number) => void): void {
+  program
+    .command('undo')
+    .description('what a run that ended early has left behind; with --yes: undo it')
+    .argument('<run>', 'id of a run')
+    .option('--yes', 'undo all that is known to have happened')
+    .option('--call <ids...>', 'undo these')
+    .addOption(url())
+    .action(async (id: string, options: { url?: string; yes?: boolean; call?: string[] }) => {
+      const { undoCommand } = await import('./commands/undo.ts');
+      exit(await undoCommand(id, options));
+    });
   program
     .command('approvals')
     .description('what waits for a decision, with its exact arguments')
@@ -210,10 +250,33 @@ function approvalCommands(program: Command, exit: (code: number) => void): void 
     .argument('<id>', 'id of an approval')
     .option('--deny', 'say no')
     .option('--reason <text>', 'why; the agent is told')
+    .option('--arguments <json>', 'say yes to these arguments instead')
     .addOption(url())
-    .action(async (id: string, options: { url?: string; deny?: boolean; reason?: string }) => {
+    .action(async (id: string, options: { url?: string; deny?: boolean; reason?: string; arguments?: string }) => {
       const { approveCommand } = await import('./commands/approvals.ts');
       exit(await approveCommand(id, options));
+    });
+}
+
+function policyCommands(program: Command, exit: (code: number) => void): void {
+  const policy = program.command('policy').description('what policies decide, and what they decided');
+  policy
+    .command('test')
+    .description("run a bundle's policy test cases (policies/tests/*.yaml); needs no running Tutti")
+    .argument('[dir]', 'folder of a bundle', '.')
+    .action(async (dir: string) => {
+      const { policyTestCommand } = await import('./commands/policy.ts');
+      exit(await policyTestCommand(dir));
+    });
+  policy
+    .command('explain')
+    .description('which policies decided about a call, and what had led to it')
+    .argument('<call>', 'id of a call, as a journal shows it')
+    .option('--run <id>', 'the run that made it; looked for where it is left out')
+    .addOption(url())
+    .action(async (call: string, options: { url?: string; run?: string }) => {
+      const { policyExplainCommand } = await import('./commands/policy.ts');
+      exit(await policyExplainCommand(call, options));
     });
 }
 
@@ -238,6 +301,47 @@ function operatorCommands(program: Command, exit: (code: number) => void): void 
     .action(async (dir: string) => {
       const { bundleValuesCommand } = await import('./commands/bundle-values.ts');
       exit(bundleValuesCommand(dir));
+    });
+}
+
+function toolCommands(program: Command, exit: (code: number) => void): void {
+  const load = () => import('./commands/tools.ts');
+  const tools = program.command('tools').description('tool sources: what they offer, and what is withheld');
+  tools
+    .command('ls', { isDefault: true })
+    .description('every tool of the current bundle')
+    .addOption(url())
+    .action(async (options) => exit(await (await load()).listTools(options)));
+  tools
+    .command('review')
+    .description('what MCP servers describe otherwise than it was approved; exit code 1 when there is something')
+    .addOption(url())
+    .action(async (options) => exit(await (await load()).reviewTools(options)));
+  tools
+    .command('approve')
+    .description('show what is withheld of a source, and approve it as it is shown')
+    .argument('<source>', 'name of a tool source')
+    .argument('[tools...]', 'only these')
+    .addOption(url())
+    .action(async (source: string, names: string[], options) =>
+      exit(await (await load()).approveTools(source, names, options)),
+    );
+  tools
+    .command('pins')
+    .description('what a source offers now, as a file for its `pins`')
+    .argument('<source>', 'name of a tool source')
+    .addOption(url())
+    .action(async (source: string, options) => exit(await (await load()).printPins(source, options)));
+  tools
+    .command('login')
+    .description('log in to an MCP server in a browser, for a refresh token')
+    .argument('<server>', 'URL of the MCP server')
+    .option('--client-id <id>', 'a client that is registered there')
+    .option('--client-secret <secret>', 'its secret')
+    .option('--port <n>', 'of the page that the browser comes back to', wholeNumber)
+    .action(async (server: string, options) => {
+      const { loginCommand } = await import('./commands/login.ts');
+      exit(await loginCommand(server, options));
     });
 }
 
@@ -272,4 +376,25 @@ function contentCommands(program: Command, exit: (code: number) => void): void {
       const { statusCommand } = await import('./commands/status.ts');
       exit(await statusCommand(options));
     });
+}
+
+function modelCommands(program: Command, exit: (code: number) => void): void {
+  const load = () => import('./commands/usage.ts');
+  program
+    .command('usage')
+    .description('what was used, a row for each day, agent and model, and what budgets stand at')
+    .option('--days <n>', 'how many days, today included', wholeNumber, 1)
+    .option('--session <id>', 'the budgets of this session too')
+    .option('--run <id>', 'the budgets of this run too')
+    .option('--json', 'as JSON')
+    .addOption(url())
+    .action(async (options) => exit(await (await load()).usageCommand(options)));
+  program
+    .command('prompt')
+    .description('a prompt of the current bundle, as it renders')
+    .argument('<name>', 'name of a prompt')
+    .option('--value <name=value...>', 'what fills its placeholders', [])
+    .option('--locale <locale>', 'its variant for a language (de, de-AT)')
+    .addOption(url())
+    .action(async (name: string, options) => exit(await (await load()).promptCommand(name, options)));
 }

@@ -1,6 +1,8 @@
 /** The catalogue: every subject, stream, bucket and verb, in one place. Permissions, provisioning and clients are derived from it. */
 import type { z } from 'zod';
+import { UsageBody, UsageResult } from './budget.ts';
 import { ReadBody, ReadResult } from './owner.ts';
+import { RenderBody, RenderResult } from './prompt.ts';
 import {
   CompleteBody,
   CompleteResult,
@@ -25,6 +27,7 @@ import {
   StateBody,
   StateResult,
 } from './steps.ts';
+import { ApproveToolsBody, ApproveToolsResult, SourcesBody, SourcesResult } from './tool-pins.ts';
 
 export const SERVICES = ['gateway', 'planner', 'memory', 'retriever', 'tools', 'router'] as const;
 export type ServiceName = (typeof SERVICES)[number];
@@ -49,6 +52,9 @@ export const subjects = {
   cancel: (service: string) => `tutti.cancel.${service}`,
   document: (tenant: string, collection: string, document: string) => `tutti.kb.${tenant}.${collection}.${document}`,
   effect: (tenant: string, callId: string) => `tutti.effect.${tenant}.${callId}`,
+  /** Tools served by processes of one's own (worker.ts): verbs `describe`, `call`, `cancel`. */
+  worker: (tenant: string, name: string, verb: 'describe' | 'call' | 'cancel') =>
+    `tutti.worker.${tenant}.${name}.${verb}`,
   /** One replica of a service, asked by the others of the same service. */
   at: (service: string, instance: string) => `tutti.svc.${service}.at.${instance}`,
 } as const;
@@ -99,17 +105,31 @@ export function logStreams(streams: number, partitions: number): StreamSpec[] {
   return specs.filter((spec) => spec.subjects.length > 0);
 }
 
-/** Key-value buckets. Leases and settings: one key a partition or setting. Bundles: by hash, and `current.<tenant>`. Positions: how far readers of the log have come, `<reader>.<partition>`. */
+/** Key-value buckets. Leases and settings: one key a partition or setting. Bundles: by hash, and `current.<tenant>`. Positions: how far readers of the log have come, `<reader>.<partition>`. Switches: what is stopped (switches.ts). */
 export const BUCKETS = {
   leases: 'tutti_leases',
   settings: 'tutti_settings',
   bundles: 'tutti_bundles',
+  /** What MCP servers may offer, by `<tenant>.<source>.<hash of the way to it>`. */
+  pins: 'tutti_pins',
   positions: 'tutti_positions',
+  switches: 'tutti_switches',
 } as const;
+/** What was spent: by tenant and by provider for good; by session and by run, and as rows a day, until nothing was written for so long. */
+export const SPEND_BUCKETS = {
+  lasting: { name: 'tutti_spend' },
+  ageing: { name: 'tutti_spend_ageing', maxAgeMs: 40 * DAY_MS },
+  days: { name: 'tutti_usage', maxAgeMs: 400 * DAY_MS },
+} as const satisfies Record<string, { name: string; maxAgeMs?: number }>;
 /** The object store for what is over the message limit and has to last: checkpoints. */
 export const BLOBS = 'tutti_blobs';
 /** The object store for the journals that forks begin with: taken away when a fork has them in its own, or by age. */
 export const FORKS = { name: 'tutti_forks', maxAgeMs: 7 * DAY_MS } as const;
+/** The object store for results of tools that are too large for a model: as long as the ledger has their calls. */
+export const RESULTS = { name: 'tutti_results', maxAgeMs: 30 * DAY_MS } as const;
+export function resultBlob(tenant: string, run: string, callId: string): string {
+  return `${tenant}.${run}.${callId}`;
+}
 /** The object store for requests and results over the message limit: taken away after use, or by age. */
 export const CLAIMS = { name: 'tutti_claims', maxAgeMs: 3_600_000 } as const;
 
@@ -136,8 +156,12 @@ export const VERBS = {
   documents: verb('retriever', 'documents', DocumentsBody, DocumentsResult),
   describe: verb('tools', 'describe', DescribeBody, DescribeResult),
   execute: verb('tools', 'execute', ExecuteBody, ExecuteResult),
+  sources: verb('tools', 'sources', SourcesBody, SourcesResult),
+  approveTools: verb('tools', 'approveTools', ApproveToolsBody, ApproveToolsResult),
   complete: verb('router', 'complete', CompleteBody, CompleteResult),
   models: verb('router', 'models', ModelsBody, ModelsResult),
+  usage: verb('router', 'usage', UsageBody, UsageResult),
+  render: verb('router', 'render', RenderBody, RenderResult),
   state: verb('planner', 'state', StateBody, StateResult),
   fork: verb('planner', 'fork', ForkBody, ForkResult),
   preflight: verb('planner', 'preflight', PreflightBody, PreflightResult),

@@ -4,6 +4,8 @@
  * provider's adapter decides how to render it and nothing from a document can pose as an instruction unnoticed.
  */
 import { z } from 'zod';
+import { Sums } from './history.ts';
+import { Label } from './labels.ts';
 
 /** A JSON Schema (draft 2020-12 or draft-07) as plain data. */
 export const JsonSchema = z.record(z.string(), z.unknown());
@@ -22,8 +24,14 @@ export const ToolDefinition = z.object({
   effect: EffectKind.default('pure'),
   /** Name of the tool that undoes what this one did, where the bundle says so. */
   undo: z.string().optional(),
+  /** Its arguments, each a value or where it comes from: `$result.…`, `$arguments.…`, `$idempotencyKey`. */
+  undoWith: z.record(z.string(), z.string()).optional(),
   /** The planner carries it out itself (`ask_user`, `sleep`, `delegate`, …). */
   engine: z.boolean().optional(),
+  /** Of its results, where that is not the one of a tool that says nothing of itself. */
+  label: Label.optional(),
+  /** What is summed up of its calls. */
+  sums: Sums.optional(),
 });
 export type ToolDefinition = z.infer<typeof ToolDefinition>;
 
@@ -66,6 +74,7 @@ export const Passage = z.object({
   text: z.string(),
   score: z.number().optional(),
   collection: z.string().optional(),
+  label: Label.optional(),
 });
 export type Passage = z.infer<typeof Passage>;
 
@@ -78,8 +87,27 @@ export type ResponseFormat = z.infer<typeof ResponseFormat>;
 export const ToolChoice = z.union([z.enum(['auto', 'none', 'required']), z.object({ name: z.string() })]);
 export type ToolChoice = z.infer<typeof ToolChoice>;
 
+/**
+ * What some of a request's messages are, for whoever has to fit them into a window. `history`: earlier runs of the
+ * session. `earlier`: what was done before this run began. `thread`: the run's own turns.
+ */
+export const SegmentKind = z.enum(['instructions', 'summary', 'history', 'goal', 'earlier', 'thread']);
+export type SegmentKind = z.infer<typeof SegmentKind>;
+export const Segment = z.object({
+  kind: SegmentKind,
+  /** How many messages, from where the segment before it ends. */
+  messages: z.number().int().positive(),
+  /** 0 to 100, higher stays longer, 100 always; its kind's own where it is left out. */
+  priority: z.number().min(0).max(100).optional(),
+  /** Where it came from and who may see it. */
+  labels: z.array(z.string()).optional(),
+});
+export type Segment = z.infer<typeof Segment>;
+
 export const ChatRequest = z.object({
   messages: z.array(ChatMessage).min(1),
+  /** The messages' parts, in order; messages behind the last one, and all where it is left out, are told by where they stand. */
+  segments: z.array(Segment).optional(),
   tools: z.array(ToolDefinition).default([]),
   toolChoice: ToolChoice.default('auto'),
   responseFormat: ResponseFormat.default({ type: 'text' }),
@@ -93,10 +121,20 @@ export const ChatRequest = z.object({
   timeZone: z.string().default('UTC'),
   temperature: z.number().min(0).max(2).optional(),
   outputTokensMax: z.number().int().positive().optional(),
+  /** The messages are all there is: no date and no facts are put beside them. For whoever uses a model directly. */
+  plain: z.boolean().optional(),
+  /** Parameters of OpenAI's that are passed on as they are (`top_p`, `stop`, `seed`, …). */
+  parameters: z.record(z.string(), z.unknown()).optional(),
 });
 export type ChatRequest = z.infer<typeof ChatRequest>;
 
-export const TokenUsage = z.object({ inputTokens: z.number().int(), outputTokens: z.number().int() });
+/** `cachedInputTokens` are among the input's, `reasoningTokens` among the output's. */
+export const TokenUsage = z.object({
+  inputTokens: z.number().int(),
+  outputTokens: z.number().int(),
+  cachedInputTokens: z.number().int().optional(),
+  reasoningTokens: z.number().int().optional(),
+});
 export type TokenUsage = z.infer<typeof TokenUsage>;
 
 export const FinishReason = z.enum(['stop', 'tool_calls', 'length', 'content_filter']);

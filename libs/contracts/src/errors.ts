@@ -18,6 +18,12 @@ export const ERRORS = {
   unavailable: { status: 503, retryable: true, text: 'Something that is needed is not there right now.' },
   timeout: { status: 504, retryable: true, text: 'It took longer than its named limit.' },
   limit_exceeded: { status: 422, retryable: false, text: 'The run hit one of its limits; the message names it.' },
+  budget_exceeded: {
+    status: 429,
+    retryable: false,
+    text: 'A budget has no room for this call; the message names it and says until when.',
+  },
+  not_grounded: { status: 422, retryable: false, text: 'No answer was supported by its sources as the agent demands.' },
   tool_failed: { status: 422, retryable: false, text: 'The tool answered with an error that the model may act on.' },
   tool_unknown: { status: 422, retryable: false, text: 'No such tool in the pinned bundle.' },
   arguments_invalid: { status: 422, retryable: false, text: 'The arguments do not fit the schema of the tool.' },

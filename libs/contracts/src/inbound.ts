@@ -15,6 +15,10 @@ export const InboundMessage = z.discriminatedUnion('type', [
     decision: z.enum(['approve', 'deny']),
     by: z.string(),
     reason: z.string().optional(),
+    /** Of the arguments that the decision is about: it does not count once others are asked about. */
+    argumentsHash: z.string().optional(),
+    /** With a yes: what is to be done instead. */
+    arguments: z.record(z.string(), z.unknown()).optional(),
   }),
   /** The user's answer to a question that a run waits with. `key`: the Idempotency-Key of the request that brought it. */
   z.object({

@@ -13,6 +13,14 @@ export const LiveEvent = z.discriminatedUnion('type', [
     attempt: z.number().int(),
     text: z.string(),
   }),
+  /** An attempt that had begun to speak has died: everything that it said is void. */
+  z.object({
+    type: z.literal('superseded'),
+    run: z.string(),
+    callId: z.string(),
+    attempt: z.number().int(),
+    reason: z.string(),
+  }),
 ]);
 export type LiveEvent = z.infer<typeof LiveEvent>;
 export const LiveMessage = z.object({ v: z.literal(1), events: z.array(LiveEvent) });

@@ -7,11 +7,13 @@ import { z } from 'zod';
 import { AgentManifest, Strategy, WhenBusy } from './bundle.ts';
 import { EffectKind, Passage, ToolCall, ToolDefinition } from './chat.ts';
 import { ErrorInfo } from './errors.ts';
+import { History } from './history.ts';
 import { Name } from './ids.ts';
+import { Label } from './labels.ts';
 import { RunLimits, SomeRunLimits } from './limits.ts';
 import { Plan } from './plan.ts';
 import { Schedule } from './schedule.ts';
-import { Action, CompleteResult, RecallResult } from './steps.ts';
+import { Action, ApprovalBasis, Claim, CompleteResult, RecallResult, Withheld } from './steps.ts';
 
 export const RunStatus = z.enum(['queued', 'running', 'waiting', 'completed', 'failed', 'cancelled']);
 export type RunStatus = z.infer<typeof RunStatus>;
@@ -59,8 +61,25 @@ export const ForkLink = z.object({
 });
 export type ForkLink = z.infer<typeof ForkLink>;
 
-export const ParentLink = z.object({ run: z.string(), session: z.string(), callId: z.string() });
+export const ParentLink = z.object({
+  run: z.string(),
+  session: z.string(),
+  callId: z.string(),
+  /** What the child is for, by the name that `child.started` has: it makes traces readable, and decides nothing. */
+  task: z.string().optional(),
+});
 export type ParentLink = z.infer<typeof ParentLink>;
+
+/** Something that a run did before it ended early, and the call that undoes it. `arguments` null: how is not known here. */
+export const UndoOffer = z.object({
+  callId: z.string(),
+  tool: z.string(),
+  undo: z.string(),
+  arguments: z.record(z.string(), z.unknown()).nullable(),
+  /** It is not known whether it happened. */
+  uncertain: z.boolean().optional(),
+});
+export type UndoOffer = z.infer<typeof UndoOffer>;
 
 /** The request that opens a run; the body of an inbound `start` and of the first entry alike. */
 export const RunStart = z.object({
@@ -95,6 +114,11 @@ export const RunStart = z.object({
   recallBefore: z.number().optional(),
   /** The schedule that started it, and the moment it was due (Unix ms). */
   schedule: z.object({ id: z.string(), dueAt: z.number() }).optional(),
+  /** This run does nothing but undo these effects of another one, in this order. */
+  undo: z.object({ run: z.string(), offers: z.array(UndoOffer).min(1) }).optional(),
+  /** Of a child: what its parent had read, and what it and all above it had done, when it asked for the child. */
+  label: Label.optional(),
+  did: History.optional(),
 });
 export type RunStart = z.infer<typeof RunStart>;
 
@@ -110,7 +134,14 @@ export const StepSpec = z.discriminatedUnion('kind', [
     purpose: z.enum(['plan', 'act', 'answer']),
     messages: z.number().int().nonnegative(),
   }),
-  z.object({ kind: z.literal('execute'), call: ToolCall, approval: z.string().optional() }),
+  z.object({
+    kind: z.literal('execute'),
+    call: ToolCall,
+    approval: z.string().optional(),
+    /** As the run's toolset says of the tool; left out: nothing is known of it. `summands`: what the call adds to sums. */
+    effect: EffectKind.optional(),
+    summands: z.record(z.string(), z.number()).optional(),
+  }),
   z.object({ kind: z.literal('remember') }),
 ]);
 export type StepSpec = z.infer<typeof StepSpec>;
@@ -135,6 +166,19 @@ export const ApprovalRecord = z.object({
   decidedAt: z.number().optional(),
   decidedBy: z.string().optional(),
   decisionReason: z.string().optional(),
+  /** Of everything that led to the call. */
+  label: Label.optional(),
+  basis: ApprovalBasis.optional(),
+  /** Data that the tool has shown beside the arguments. */
+  shown: z.string().optional(),
+  /** Names or roles of those who may decide; how many have to say yes; who has so far. */
+  approvers: z.array(z.string()).optional(),
+  quorum: z.number().int().positive().optional(),
+  approvedBy: z.array(z.string()).optional(),
+  /** The arguments that were asked about, where an approver wrote others. */
+  asked: z.record(z.string(), z.unknown()).optional(),
+  /** An earlier yes to the same call does not count any more: what has changed since, in words. */
+  changes: z.array(z.string()).optional(),
 });
 export type ApprovalRecord = z.infer<typeof ApprovalRecord>;
 
@@ -174,10 +218,19 @@ export const ChildOutcome = z.object({
   error: ErrorInfo.optional(),
   /** What the child found that the plan did not expect. */
   surprise: z.string().optional(),
+  /** Of everything that the child has read, and what it (with all below it) did. */
+  label: Label.optional(),
+  did: History.optional(),
 });
 export type ChildOutcome = z.infer<typeof ChildOutcome>;
 
-export const Interrupted = z.object({ run: z.string(), input: z.string(), actions: z.array(Action) });
+export const Interrupted = z.object({
+  run: z.string(),
+  input: z.string(),
+  actions: z.array(Action),
+  label: Label.optional(),
+  did: History.optional(),
+});
 export type Interrupted = z.infer<typeof Interrupted>;
 
 const base = { run: z.string(), n: z.number().int().positive(), at: z.number() };
@@ -198,6 +251,8 @@ export const RunEntry = z.discriminatedUnion('type', [
     strategy: Strategy,
     reason: z.string(),
     agent: AgentManifest.pick({ name: true, model: true }),
+    /** What the run begins with: of its input and of what its parent had read. Left out: a user's word, and public. */
+    label: Label.optional(),
   }),
   z.object({ ...base, type: z.literal('step.requested'), callId: z.string(), step: StepSpec }),
   z.object({
@@ -206,10 +261,31 @@ export const RunEntry = z.discriminatedUnion('type', [
     callId: z.string(),
     result: z.discriminatedUnion('kind', [
       z.object({ kind: z.literal('recall'), recall: RecallResult }),
-      z.object({ kind: z.literal('search'), passages: z.array(Passage) }),
-      z.object({ kind: z.literal('describe'), toolset: z.string(), problems: z.array(z.string()) }),
+      z.object({
+        kind: z.literal('search'),
+        passages: z.array(Passage),
+        withheld: z.array(Withheld).optional(),
+      }),
+      z.object({
+        kind: z.literal('describe'),
+        toolset: z.string(),
+        problems: z.array(z.string()),
+        label: Label.optional(),
+      }),
       z.object({ kind: z.literal('complete'), purpose: z.enum(['plan', 'act', 'answer']), completion: CompleteResult }),
-      z.object({ kind: z.literal('execute'), action: Action, replayed: z.boolean() }),
+      z.object({
+        kind: z.literal('execute'),
+        action: Action,
+        replayed: z.boolean(),
+        /** Ids of the policies that decided. */
+        policy: z.string().optional(),
+        /** False: nothing was done, for a policy denied it or its arguments did not fit. */
+        dispatched: z.boolean().optional(),
+        /** Arguments that came in another type, in words. */
+        converted: z.array(z.string()).optional(),
+        /** All of a result of which the action has an excerpt. */
+        whole: Claim.optional(),
+      }),
       z.object({ kind: z.literal('remember') }),
     ]),
   }),
@@ -219,6 +295,8 @@ export const RunEntry = z.discriminatedUnion('type', [
     type: z.literal('step.failed'),
     callId: z.string(),
     error: ErrorInfo,
+    /** Of what a tool's failure says, where its results have one. */
+    label: Label.optional(),
     /** It kept failing, and is among the dead letters. */
     dead: z.boolean().optional(),
   }),
@@ -258,6 +336,16 @@ export const RunEntry = z.discriminatedUnion('type', [
     decision: z.enum(['approved', 'denied', 'expired', 'cancelled']),
     by: z.string(),
     reason: z.string().optional(),
+  }),
+  /** A yes that is not enough yet, or that came with other arguments (earlier ones were for those before, and are gone). */
+  z.object({
+    ...base,
+    type: z.literal('approval.voted'),
+    approval: z.string(),
+    by: z.string(),
+    arguments: z.record(z.string(), z.unknown()).optional(),
+    /** What the new arguments add to sums. */
+    summands: z.record(z.string(), z.number()).optional(),
   }),
   z.object({
     ...base,
@@ -305,8 +393,22 @@ export const RunEntry = z.discriminatedUnion('type', [
     usage: Usage,
     degraded: z.boolean(),
   }),
-  z.object({ ...base, type: z.literal('run.failed'), error: ErrorInfo, output: z.string(), usage: Usage }),
-  z.object({ ...base, type: z.literal('run.cancelled'), by: z.string(), reason: z.string(), usage: Usage }),
+  z.object({
+    ...base,
+    type: z.literal('run.failed'),
+    error: ErrorInfo,
+    output: z.string(),
+    usage: Usage,
+    undo: z.array(UndoOffer).optional(),
+  }),
+  z.object({
+    ...base,
+    type: z.literal('run.cancelled'),
+    by: z.string(),
+    reason: z.string(),
+    usage: Usage,
+    undo: z.array(UndoOffer).optional(),
+  }),
 ]);
 export type RunEntry = z.infer<typeof RunEntry>;
 
@@ -318,8 +420,8 @@ export const ForkPrefix = z.object({
 });
 export type ForkPrefix = z.infer<typeof ForkPrefix>;
 
-/** Counts up with every new entry type or field that an older planner would not understand. 3: forks bring limits and tools along. */
-export const LOG_FORMAT = 3;
+/** Counts up with every new entry type or field that an older planner would not understand. 3: forks bring limits and tools along. 4: labels, and what runs have done. 5: votes. */
+export const LOG_FORMAT = 5;
 
 /** An entry of the partition as a whole. */
 export const PartitionEntry = z.discriminatedUnion('type', [

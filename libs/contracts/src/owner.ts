@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { ToolDefinition } from './chat.ts';
 import { ErrorInfo } from './errors.ts';
-import { ApprovalRecord, Citation, Principal, QuestionRecord, RunEntry, RunStatus, Usage } from './log.ts';
+import { ApprovalRecord, Citation, Principal, QuestionRecord, RunEntry, RunStatus, UndoOffer, Usage } from './log.ts';
 import { ScheduleView } from './schedule.ts';
 
 /** A run as people see it. */
@@ -28,6 +28,8 @@ export const RunView = z.object({
   waitingFor: z.enum(['approval', 'input', 'timer']).nullish(),
   /** The open question of the run or of one below it. */
   question: QuestionRecord.nullish(),
+  /** Of a run that ended early: what it had done and can be undone. */
+  undo: z.array(UndoOffer).nullish(),
   /** Number of entries so far. */
   version: z.number().int(),
 });

@@ -5,7 +5,11 @@
 import { z } from 'zod';
 import { type ChatMessage, ChatRequest, ChatResponse, EffectKind, Passage, ToolDefinition } from './chat.ts';
 import { ErrorInfo } from './errors.ts';
+import { CallHistory, History } from './history.ts';
 import { Name } from './ids.ts';
+import { Label } from './labels.ts';
+import { ModelTier } from './models.ts';
+import { PromptUse } from './prompt.ts';
 
 /** Stands for JSON that is too large for a message: where it lies in the object store of claims, and what it is. */
 export const Claim = z.object({ blob: z.string(), bytes: z.number().int().positive(), hash: z.string() });
@@ -64,6 +68,8 @@ export const Action = z.object({
   content: z.string(),
   isError: z.boolean().default(false),
   effect: EffectKind.default('pure'),
+  /** Of its content. */
+  label: Label.optional(),
 });
 export type Action = z.infer<typeof Action>;
 
@@ -76,19 +82,38 @@ export const Turn = z.object({
   input: z.string(),
   output: z.string(),
   actions: z.array(Action).default([]),
+  /** Of everything that went into the run. */
+  label: Label.optional(),
+  /** What the run did (with all below it), and what the conversation had done when it began. */
+  did: History.optional(),
+  didBefore: History.optional(),
 });
 export type Turn = z.infer<typeof Turn>;
 
+/** Who asks, for the policy: an agent, of the bundle that its run has pinned. Without it only the built-in policies are asked. */
+const asker = { bundle: z.string().optional(), agent: z.string().optional() };
+/** What a policy kept back, and why. */
+export const Withheld = z.object({ what: z.string(), reason: z.string(), policy: z.string() });
+export type Withheld = z.infer<typeof Withheld>;
+
 // memory
-export const RecallBody = z.object({ session: z.string(), query: z.string(), turnsMax: z.number().int().positive() });
+export const RecallBody = z.object({
+  session: z.string(),
+  query: z.string(),
+  turnsMax: z.number().int().positive(),
+  ...asker,
+});
 /** Turns oldest first. */
 export const RecallResult = z.object({
   turns: z.array(Turn),
   summary: z.string().nullable(),
   facts: z.array(z.string()),
+  /** Of summary and facts; turns have their own. */
+  label: Label.optional(),
+  withheld: z.array(Withheld).optional(),
 });
 export type RecallResult = z.infer<typeof RecallResult>;
-export const RememberBody = z.object({ turn: Turn });
+export const RememberBody = z.object({ turn: Turn, bundle: z.string().optional() });
 export const RememberResult = z.object({ stored: z.literal(true) });
 
 // retriever
@@ -96,8 +121,9 @@ export const SearchBody = z.object({
   collections: z.array(Name).min(1),
   query: z.string().max(20_000),
   limit: z.number().int().min(1).max(50),
+  ...asker,
 });
-export const SearchResult = z.object({ passages: z.array(Passage) });
+export const SearchResult = z.object({ passages: z.array(Passage), withheld: z.array(Withheld).optional() });
 export const DocumentsBody = z.object({
   collection: Name.optional(),
   document: z.string().optional(),
@@ -132,9 +158,33 @@ export const DescribeResult = z.object({
   hash: z.string(),
   tools: z.array(ToolDefinition).optional(),
   problems: z.array(z.string()).default([]),
+  /** Of the names and descriptions, where that is not the bundle's own word. */
+  label: Label.optional(),
 });
-/** A human's yes, bound to the exact arguments that were shown. */
-export const ApprovalGrant = z.object({ id: z.string(), argumentsHash: z.string(), by: z.string(), at: z.number() });
+/** What an approval rests on beside the arguments, as it was when it was asked for. */
+export const ApprovalBasis = z.object({
+  /** Hash of the tool's parameters. */
+  schema: z.string(),
+  /** Hash of all policies. */
+  policies: z.string(),
+  /** Hash of the data that was shown beside the arguments. */
+  data: z.string().optional(),
+});
+export type ApprovalBasis = z.infer<typeof ApprovalBasis>;
+/** The yes of a human, or of several, bound to the exact arguments that were shown and to what they rest on. */
+export const ApprovalGrant = z.object({
+  id: z.string(),
+  argumentsHash: z.string(),
+  by: z.string(),
+  at: z.number(),
+  basis: ApprovalBasis.optional(),
+  /** Until when it may be used, by the planner's clock: whoever sends the call leaves out what is over. */
+  expiresAt: z.number().optional(),
+  /** All who said yes; `by` alone where it is left out. */
+  approvedBy: z.array(z.string()).optional(),
+  /** An approver wrote these arguments: the hash of those that were asked about. */
+  editedFrom: z.string().optional(),
+});
 export type ApprovalGrant = z.infer<typeof ApprovalGrant>;
 export const ExecuteBody = z.object({
   bundle: z.string(),
@@ -144,6 +194,10 @@ export const ExecuteBody = z.object({
   approval: ApprovalGrant.optional(),
   /** A fork's calls that are not pure: `approve`: only with a human's grant, `block`: not at all. */
   effects: z.enum(['approve', 'block']).optional(),
+  /** Join of everything that led to the call. A call that does not say counts as untrusted and internal. */
+  label: Label.optional(),
+  /** What was done before it. */
+  history: CallHistory.optional(),
 });
 export const ExecuteResult = z.discriminatedUnion('status', [
   /** `content`: JSON text of the tool's data, or plain text. `replayed`: the recorded outcome of an earlier delivery. */
@@ -153,6 +207,16 @@ export const ExecuteResult = z.discriminatedUnion('status', [
     isError: z.boolean(),
     effect: EffectKind,
     replayed: z.boolean().default(false),
+    /** Of the content; untrusted and public where left out. */
+    label: Label.optional(),
+    /** Ids of the policies that allowed it. */
+    policy: z.string().optional(),
+    /** False: the call was never made, for its arguments did not fit. */
+    dispatched: z.boolean().optional(),
+    /** Arguments that came in another type and were converted without loss, in words. */
+    converted: z.array(z.string()).optional(),
+    /** All of a result of which `content` is an excerpt. */
+    whole: Claim.optional(),
   }),
   /** Policy allows it after a human's yes. Nothing was done yet. */
   z.object({
@@ -164,6 +228,14 @@ export const ExecuteResult = z.discriminatedUnion('status', [
     argumentsHash: z.string(),
     expiresInMs: z.number().positive().optional(),
     effect: EffectKind,
+    /** Of everything that led to the call. */
+    label: Label.optional(),
+    basis: ApprovalBasis.optional(),
+    /** Data that the tool has shown beside the arguments, as it is now. */
+    shown: z.string().optional(),
+    /** Names or roles of those who may answer, and how many of them have to. */
+    approvers: z.array(z.string()).optional(),
+    quorum: z.number().int().positive().optional(),
   }),
   z.object({ status: z.literal('denied'), reason: z.string(), policy: z.string() }),
 ]);
@@ -178,6 +250,14 @@ export const CompleteBody = z.object({
   chat: ChatRequest,
   /** Publish tokens on the run's live subject as they come. */
   live: z.boolean().default(false),
+  /** Join of all that the model is told; untrusted and internal where left out. */
+  label: Label.optional(),
+  /** Who started the run: what budgets call a key. */
+  principal: z.string().optional(),
+  /** A prompt of the bundle, which the router renders before the first instructions. */
+  prompt: PromptUse.optional(),
+  /** Labels of what the request holds, beside the agent's own. */
+  labels: z.array(z.string()).optional(),
 });
 export const RouteCandidate = z.object({
   model: z.string(),
@@ -185,9 +265,36 @@ export const RouteCandidate = z.object({
   kept: z.boolean(),
   reason: z.string(),
 });
+const LeftOut = z.object({ kind: z.string(), count: z.number().int(), tokens: z.number().int() });
+/** What had to go so that the request fits the model's window, in tokens. */
+export const PackingReport = z.object({
+  roomTokens: z.number().int(),
+  inputTokens: z.number().int(),
+  leftOut: z.array(LeftOut),
+  shrunk: z.array(LeftOut),
+});
+/** How much of an answer its sources say. */
+export const GroundingReport = z.object({
+  score: z.number(),
+  threshold: z.number(),
+  supported: z.boolean(),
+  unsupported: z.array(z.string()),
+  /** What a judge said where one was asked. */
+  judge: z.string().optional(),
+});
 export const CompleteResult = ChatResponse.extend({
   model: z.string(),
   provider: z.string(),
+  /** What was asked for, and how that was understood. */
+  route: z
+    .object({
+      asked: z.string(),
+      tier: ModelTier.optional(),
+      /** 0 to 1, where it was looked at. */
+      difficulty: z.number().optional(),
+      reason: z.string(),
+    })
+    .optional(),
   /** True when every better model failed and the offline model answered. */
   degraded: z.boolean().default(false),
   costUsd: z.number().nonnegative().default(0),
@@ -199,16 +306,35 @@ export const CompleteResult = ChatResponse.extend({
         ok: z.boolean(),
         error: z.string().optional(),
         durationMs: z.number(),
+        /** Name of the key's variable. */
+        key: z.string().optional(),
+        /** What followed from the error: `same`, `other_key`, `other_provider`, `other_model`, … */
+        next: z.string().optional(),
       }),
     )
     .default([]),
   candidates: z.array(RouteCandidate).default([]),
+  /** Of the answer: at least that of all that the model was told. */
+  label: Label.optional(),
+  packing: PackingReport.optional(),
+  grounding: GroundingReport.optional(),
+  /** Not asked anew: the same question was answered before, or is being answered, or one that means the same was. */
+  cached: z.enum(['exact', 'joined', 'semantic']).optional(),
+  /** How many values of each kind the model saw placeholders for. */
+  masked: z.record(z.string(), z.number().int()).optional(),
+  /** Version and hash of the prompt that was rendered. */
+  prompt: z.object({ name: z.string(), version: z.string(), hash: z.string() }).optional(),
+  /** What is to be said of the answer: it declines, it was cut off, its JSON was mended, its usage cannot be right. */
+  notes: z.array(z.enum(['refused', 'truncated', 'repaired', 'usage_suspect', 'not_verified'])).optional(),
 });
 export type CompleteResult = z.infer<typeof CompleteResult>;
 
-export const ModelsBody = z.object({});
+/** `bundle`: hash of the one whose catalogue is asked for; without it, the router's own. */
+export const ModelsBody = z.object({ bundle: z.string().optional() });
 export const ModelsResult = z.object({
-  models: z.array(z.object({ id: z.string(), provider: z.string(), description: z.string() })),
+  models: z.array(
+    z.object({ id: z.string(), provider: z.string(), description: z.string(), tier: ModelTier.optional() }),
+  ),
 });
 
 // planner: what can be done with a journal afterwards

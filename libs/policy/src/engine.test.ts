@@ -1,6 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { TuttiError } from '@tutti/contracts';
+import { TuttiError, USER_LABEL } from '@tutti/contracts';
 import { describe, expect, it } from 'vitest';
 import { createPolicyEngine } from './engine.ts';
 import { POLICY_SETS_MAX } from './slots.ts';
@@ -13,7 +13,7 @@ const toolCall = (
   principal: { type: 'Agent', id: 'travel', attrs: { tenant: 'acme' } },
   action: 'tool.call',
   resource: { type: 'Tool', id: more.id ?? 'bookFlight', attrs: { effect, tags: more.tags ?? [], source: 'flights' } },
-  context: { tenant: more.tenant ?? 'acme', approved: more.approved ?? false },
+  context: { tenant: more.tenant ?? 'acme', approved: more.approved ?? false, label: USER_LABEL },
 });
 
 const SPENDING = `

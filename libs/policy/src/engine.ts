@@ -1,45 +1,83 @@
 /**
  * The one policy gate: built-in and bundle policies together, decided by Cedar.
  * Invariants: no policy set that could fail at evaluation becomes an engine; any error while deciding means deny;
- * `approval` is only said of what a human's yes, and nothing else, turns into an allow. A decision is a function of the
+ * `approval` is only said of what humans' yes, and nothing else, turns into an allow. A decision is a function of the
  * policies and the question alone (nothing in the schema looks at a clock), so the same question gets the answer that
  * was found for it before.
  */
-import { type EntityJson, type Response, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
-import { contentHash, TuttiError } from '@tutti/contracts';
+import { readFileSync } from 'node:fs';
+import { type Response, statefulIsAuthorized } from '@cedar-policy/cedar-wasm/nodejs';
+import { type Bundle, contentHash, TuttiError } from '@tutti/contracts';
 import type { PolicyNotes } from './annotations.ts';
-import { BUILTIN, BUILTIN_PREFIX, type LoadedPolicy, loadPolicies, SCHEMA } from './load.ts';
-import { SCHEMA_NAME, slotFor } from './slots.ts';
+import { joinInterests } from './interests.ts';
+import { type LoadedPolicy, loadPolicies } from './load.ts';
+import { type Question, questionOf } from './question.ts';
+import { attributeProblem, schemaOf } from './schema.ts';
+import { slotFor } from './slots.ts';
 import type { PolicyDecision, PolicyEngine, PolicyRequest } from './types.ts';
 
+const BUILTIN = readFileSync(new URL('./builtin.cedar', import.meta.url), 'utf8');
+const BUILTIN_PREFIX = 'builtin.';
 const DEFAULT_DENY = 'default-deny';
 /** Questions whose answers an engine remembers, and how long one may be to be remembered. */
 const ANSWERS_MAX = 4_096;
 const QUESTION_CHARS_MAX = 2_000;
 
-/** `bundlePolicies`: Cedar text by file name. Throws TuttiError `bundle_invalid` with every mistake's file and place. */
-export function createPolicyEngine(bundlePolicies: Record<string, string> = {}): PolicyEngine {
-  const policies = loadPolicies('builtin.cedar', BUILTIN, BUILTIN_PREFIX);
-  for (const file of Object.keys(bundlePolicies).sort())
-    merge(policies, file, loadPolicies(file, bundlePolicies[file]!));
-  const hash = contentHash({ schema: SCHEMA, builtin: BUILTIN, bundle: bundlePolicies });
-  const texts = Object.fromEntries([...policies].map(([id, policy]) => [id, policy.text]));
+export interface EngineOptions {
+  /** Cedar schema in addition to the built-in one. */
+  schema?: string | undefined;
+  /** Names of what the bundle sums up. */
+  sums?: string[] | undefined;
+}
 
-  function decide(request: PolicyRequest): Response {
+/** Throws TuttiError `bundle_invalid` with every mistake's file and place: of policies, schema and attributes. */
+export function policyEngineOf(
+  bundle: Pick<Bundle, 'policies' | 'policySchema' | 'tools' | 'agents' | 'collections'>,
+): PolicyEngine {
+  const overrides = Object.entries(bundle.tools).flatMap(([source, { tools }]) =>
+    Object.entries(tools).map(([name, override]) => ({ where: `tools ${source}: ${name}`, override })),
+  );
+  const sums = [...new Set(overrides.flatMap(({ override }) => Object.keys(override.sums ?? {})))].sort();
+  const schema = schemaOf(bundle.policySchema, sums);
+  const problems = [
+    ...overrides.map(({ where, override }) => attributeProblem(schema, 'Tool', override.attributes, where)),
+    ...Object.values(bundle.agents).map(({ name, attributes }) =>
+      attributeProblem(schema, 'Agent', attributes, `agent ${name}`),
+    ),
+    ...Object.values(bundle.collections).map(({ name, attributes }) =>
+      attributeProblem(schema, 'Collection', attributes, `collection ${name}`),
+    ),
+  ].filter((problem) => problem !== null);
+  if (problems.length > 0) throw new TuttiError('bundle_invalid', problems.join('; '));
+  return createPolicyEngine(bundle.policies, { schema: bundle.policySchema, sums });
+}
+
+/** `bundlePolicies`: Cedar text by file name. Throws TuttiError `bundle_invalid` with every mistake's file and place. */
+export function createPolicyEngine(
+  bundlePolicies: Record<string, string> = {},
+  { schema: extension, sums = [] }: EngineOptions = {},
+): PolicyEngine {
+  const schema = schemaOf(extension, sums);
+  const policies = loadPolicies('builtin.cedar', BUILTIN, schema, BUILTIN_PREFIX);
+  for (const file of Object.keys(bundlePolicies).sort())
+    merge(policies, file, loadPolicies(file, bundlePolicies[file]!, schema));
+  const hash = contentHash({ schema: schema.json, builtin: BUILTIN, bundle: bundlePolicies });
+  const texts = Object.fromEntries([...policies].map(([id, policy]) => [id, policy.text]));
+  const interests = joinInterests([...policies.values()].map((policy) => policy.interests));
+
+  function decide(question: Question): Response {
+    const slot = slotFor(hash, texts, schema.json);
     const answer = statefulIsAuthorized({
-      principal: { type: request.principal.type, id: request.principal.id },
-      action: { type: 'Action', id: request.action },
-      resource: { type: request.resource.type, id: request.resource.id },
-      context: request.context as Record<string, string | boolean>,
-      entities: entitiesOf(request),
-      preparsedPolicySetId: slotFor(hash, texts),
-      preparsedSchemaName: SCHEMA_NAME,
+      ...question,
+      context: question.context as never,
+      preparsedPolicySetId: slot,
+      preparsedSchemaName: slot,
       validateRequest: true,
     });
     if (answer.type === 'failure')
       throw new TuttiError(
         'internal',
-        `the policy question ${request.action} does not fit the schema: ${answer.errors.map((error) => error.message).join('; ')}`,
+        `the policy question ${question.action.id} does not fit the schema: ${answer.errors.map((error) => error.message).join('; ')}`,
       );
     return answer.response;
   }
@@ -47,12 +85,12 @@ export function createPolicyEngine(bundlePolicies: Record<string, string> = {}):
   const notesOf = (response: Response): PolicyNotes[] =>
     response.diagnostics.reason.map((id) => policies.get(id)!.notes).sort((a, b) => (a.id < b.id ? -1 : 1));
 
-  function authorize(request: PolicyRequest): PolicyDecision {
-    const now = decide(request);
+  function answerTo(question: Question): PolicyDecision {
+    const now = decide(question);
     if (now.diagnostics.errors.length > 0) return failed(now);
     if (now.decision === 'allow') return explain('allow', notesOf(now));
-    if (request.context.approved === false) {
-      const approved = decide({ ...request, context: { ...request.context, approved: true } });
+    if (question.context.approved === false) {
+      const approved = decide({ ...question, context: { ...question.context, approved: true } });
       if (approved.diagnostics.errors.length > 0) return failed(approved);
       if (approved.decision === 'allow') {
         const forbids = notesOf(now);
@@ -64,23 +102,22 @@ export function createPolicyEngine(bundlePolicies: Record<string, string> = {}):
   }
 
   const answers = new Map<string, PolicyDecision>();
-  function remembering(request: PolicyRequest): PolicyDecision {
-    const question = questionOf(request);
-    const known = answers.get(question);
-    if (known) return known;
-    const decision = authorize(request);
-    if (question.length > QUESTION_CHARS_MAX) return decision;
-    if (answers.size >= ANSWERS_MAX) answers.delete(answers.keys().next().value as string);
-    Object.freeze(decision.approval);
-    answers.set(question, Object.freeze(decision));
-    return decision;
-  }
-  return { hash, authorize: remembering };
-}
-
-/** Everything that a decision can depend on. Attributes in another order are another question, with the same answer. */
-function questionOf({ principal, action, resource, context }: PolicyRequest): string {
-  return JSON.stringify([action, principal, resource, context]);
+  return {
+    hash,
+    policy: (id) => policies.get(id)?.source,
+    authorize(request: PolicyRequest) {
+      const question = questionOf(request, schema, interests);
+      const key = JSON.stringify(question);
+      const known = answers.get(key);
+      if (known) return known;
+      const decision = answerTo(question);
+      if (key.length > QUESTION_CHARS_MAX) return decision;
+      if (answers.size >= ANSWERS_MAX) answers.delete(answers.keys().next().value as string);
+      Object.freeze(decision.approval);
+      answers.set(key, Object.freeze(decision));
+      return decision;
+    },
+  };
 }
 
 function merge(into: Map<string, LoadedPolicy>, file: string, more: Map<string, LoadedPolicy>): void {
@@ -92,20 +129,6 @@ function merge(into: Map<string, LoadedPolicy>, file: string, more: Map<string, 
       );
     into.set(id, policy);
   }
-}
-
-function entitiesOf({ principal, resource }: PolicyRequest): EntityJson[] {
-  const entities: EntityJson[] = [
-    { uid: { type: principal.type, id: principal.id }, attrs: { ...principal.attrs }, parents: [] },
-  ];
-  // An agent that is started by itself is one entity, not two.
-  if (principal.type !== resource.type || principal.id !== resource.id)
-    entities.push({
-      uid: { type: resource.type, id: resource.id },
-      attrs: { ...resource.attrs } as never,
-      parents: [],
-    });
-  return entities;
 }
 
 function failed(response: Response): PolicyDecision {
@@ -122,12 +145,14 @@ function explain(decision: PolicyDecision['decision'], notes: PolicyNotes[]): Po
   };
 }
 
-/** Several policies together are as strict as each: the shortest time, and only those whom all of them name. */
+/** Several policies together are as strict as each: the shortest time, only those whom all of them name, the most of them. */
 function approvalOf(notes: PolicyNotes[]): NonNullable<PolicyDecision['approval']> {
   const times = notes.flatMap((note) => note.expiresInMs ?? []);
   const lists = notes.flatMap((note) => (note.approvers ? [note.approvers] : []));
+  const quorums = notes.flatMap((note) => note.quorum ?? []);
   return {
     ...(times.length > 0 ? { expiresInMs: Math.min(...times) } : {}),
     ...(lists.length > 0 ? { approvers: lists.reduce((all, list) => all.filter((name) => list.includes(name))) } : {}),
+    ...(quorums.length > 0 ? { quorum: Math.max(...quorums) } : {}),
   };
 }

@@ -7,14 +7,18 @@ import { type DetailedError, policySetTextToParts, policyToJson, validate } from
 import { TuttiError } from '@tutti/contracts';
 import { type PolicyNotes, parseAnnotations } from './annotations.ts';
 import { findPossibleError, readsContext } from './expressions.ts';
+import { type Interests, interestsOf } from './interests.ts';
+import type { PolicySchema } from './schema.ts';
+import type { PolicyText } from './types.ts';
 
-export const SCHEMA = readFileSync(new URL('./schema.cedarschema', import.meta.url), 'utf8');
 export const BUILTIN = readFileSync(new URL('./builtin.cedar', import.meta.url), 'utf8');
 export const BUILTIN_PREFIX = 'builtin.';
 
 export interface LoadedPolicy {
   notes: PolicyNotes;
   text: string;
+  source: PolicyText;
+  interests: Interests;
 }
 
 function invalid(file: string, message: string): TuttiError {
@@ -31,9 +35,14 @@ function describe(error: DetailedError, text: string): string {
 }
 
 /** Policies of one file by their full ids. Throws TuttiError `bundle_invalid` that names the file and what is wrong. */
-export function loadPolicies(file: string, text: string, idPrefix = ''): Map<string, LoadedPolicy> {
+export function loadPolicies(
+  file: string,
+  text: string,
+  schema: PolicySchema,
+  idPrefix = '',
+): Map<string, LoadedPolicy> {
   const parts = policySetTextToParts(text);
-  const answer = validate({ schema: SCHEMA, policies: { staticPolicies: text } });
+  const answer = validate({ schema: schema.json, policies: { staticPolicies: text } });
   if (parts.type === 'success' && parts.policy_templates.length > 0)
     throw invalid(file, 'templates (?principal, ?resource) are not supported; write the policy out');
   if (answer.type === 'failure') throw invalid(file, answer.errors.map((error) => describe(error, text)).join('; '));
@@ -45,7 +54,7 @@ export function loadPolicies(file: string, text: string, idPrefix = ''): Map<str
     const entry = inspect(file, policy, `${file}#${index + 1}`);
     const id = `${idPrefix}${entry.notes.id}`;
     if (loaded.has(id)) throw invalid(file, `two policies have the id "${id}"`);
-    loaded.set(id, { ...entry, notes: { ...entry.notes, id } });
+    loaded.set(id, { ...entry, notes: { ...entry.notes, id }, source: { ...entry.source, id } });
   }
   return loaded;
 }
@@ -65,5 +74,8 @@ function inspect(file: string, text: string, fallbackId: string): LoadedPolicy {
   }
   if (notes.needsApproval && !readsContext(conditions, 'approved'))
     throw invalid(file, `policy "${name}" says @approval("required") but never looks at context.approved`);
-  return { notes, text };
+  if (notes.quorum !== undefined && !notes.needsApproval)
+    throw invalid(file, `policy "${name}" says @quorum but not @approval("required")`);
+  const source = { id: name, file, effect: parsed.json.effect, reason: notes.reason, text };
+  return { notes, text, source, interests: interestsOf(parsed.json) };
 }

@@ -1,32 +1,26 @@
 /**
- * Parsed policy sets inside Cedar's WebAssembly. It keeps every set that it was ever given, so a fixed number of slots
- * is used over and over: the set that was used longest ago gives its slot to the next one.
+ * Parsed policy sets and their schemas inside Cedar's WebAssembly. It keeps everything that it was ever given, so a fixed
+ * number of slots is used over and over: the set that was used longest ago gives its slot to the next one.
  */
-import { type Policy, preparsePolicySet, preparseSchema } from '@cedar-policy/cedar-wasm/nodejs';
+import { type Policy, preparsePolicySet, preparseSchema, type Schema } from '@cedar-policy/cedar-wasm/nodejs';
 import { TuttiError } from '@tutti/contracts';
-import { SCHEMA } from './load.ts';
 
 /** Policy sets that stay parsed. */
 export const POLICY_SETS_MAX = 64;
-export const SCHEMA_NAME = 'tutti';
 
-let schemaIsParsed = false;
-/** Hash of a policy set → its slot, least recently used first. */
+/** Hash of a policy set with its schema → its slot, least recently used first. */
 const slots = new Map<string, string>();
 
-/** The slot that holds this set now; parses it when it is not there (any more). */
-export function slotFor(hash: string, policies: Record<string, Policy>): string {
+/** The slot that holds this set and its schema now; parses them when they are not there (any more). */
+export function slotFor(hash: string, policies: Record<string, Policy>, schema: Schema): string {
   const known = slots.get(hash);
   if (known !== undefined) {
     slots.delete(hash);
     slots.set(hash, known);
     return known;
   }
-  if (!schemaIsParsed) {
-    check(preparseSchema(SCHEMA_NAME, SCHEMA));
-    schemaIsParsed = true;
-  }
   const slot = slots.size < POLICY_SETS_MAX ? `slot-${slots.size}` : evictOldest();
+  check(preparseSchema(slot, schema));
   check(preparsePolicySet(slot, { staticPolicies: policies }));
   slots.set(hash, slot);
   return slot;

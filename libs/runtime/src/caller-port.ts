@@ -41,6 +41,8 @@ export interface Caller {
   forget(callId: string, cancel: boolean, run?: string): void;
   /** Tells the service's replicas to give the call up. It is not sent again; whatever it comes to is still told to `done`. */
   cancel(callId: string, run?: string): void;
+  /** Tells the service's replicas that this call of a run must not begin any more, whoever asks for it and however late. */
+  bar(verb: VerbName, call: { tenant: string; run: string; callId: string }): void;
   /** Calls that are under way. */
   readonly open: number;
   close(): void;

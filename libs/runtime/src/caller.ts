@@ -23,7 +23,9 @@ import type { Caller, CallOptions } from './caller-port.ts';
 import { createClaims, tooLarge } from './claims.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { createCoalescer, packJson } from './coalesce.ts';
-import type { Logger } from './log.ts';
+import { type Logger, logOf } from './log.ts';
+import { METRIC } from './metric-names.ts';
+import { createMetrics } from './metrics.ts';
 
 const SWEEP_MS = 200;
 const NO_RESPONDER_WAIT_MS = 100;
@@ -55,7 +57,8 @@ interface Open {
   twin: Open | undefined;
 }
 
-export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock): Caller {
+export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock, metrics = createMetrics()): Caller {
+  const resent = metrics.counter(METRIC.callsResent);
   /** By call id, the first asking of each; those of other runs behind it. */
   const open = new Map<string, Open>();
   const claims = createClaims(bus, log);
@@ -152,7 +155,10 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
       entry.item = { ...entry.item, body: undefined, claim };
       send(entry);
     } catch (error) {
-      log.warn({ err: error, callId, verb: entry.verb }, 'a large request cannot be stored yet');
+      log.warn(
+        { ...logOf({ ...entry.item, callId }), err: error, verb: entry.verb },
+        'a large request cannot be stored yet',
+      );
       entry.moving = false;
       later(entry);
     }
@@ -236,6 +242,7 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
         !stalled &&
         (entry.resendAt !== 0 ? now >= entry.resendAt : now - entry.lastHeard > LIMITS.silenceMs)
       ) {
+        resent.of(entry.verb, entry.resendAt === 0 ? 'silence' : 'nobody').inc();
         send(entry);
       }
     }
@@ -257,7 +264,12 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
   }
 
   const status = bus.onStatus((now) => {
-    if (now === 'connected') for (const entry of all()) if (!entry.cancelled) send(entry);
+    if (now !== 'connected') return;
+    for (const entry of all()) {
+      if (entry.cancelled) continue;
+      resent.of(entry.verb, 'reconnect').inc();
+      send(entry);
+    }
   });
 
   const caller: Caller = {
@@ -336,6 +348,12 @@ export function createCaller(bus: Bus, log: Logger, clock: Clock = systemClock):
       bus.publish(
         subjects.cancel(VERBS[entry.verb].service),
         bytes.encode(JSON.stringify({ v: 1, callIds: [callId], run })),
+      );
+    },
+    bar(verb, { tenant, run, callId }) {
+      bus.publish(
+        subjects.cancel(VERBS[verb].service),
+        bytes.encode(JSON.stringify({ v: 1, callIds: [callId], run, bar: tenant })),
       );
     },
     close() {

@@ -1,6 +1,7 @@
 /** The health port of a service that runs alone: is it alive, may requests come, and its metrics, those of its process included. */
 import { createServer, type Server } from 'node:http';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { METRIC } from './metric-names.ts';
 import { METRICS_CONTENT_TYPE, type Metrics } from './metrics.ts';
 
 export interface Health {
@@ -48,12 +49,12 @@ function listening(server: Server, port: number, host: string): Promise<void> {
 
 /** Under the names that Prometheus' own client libraries give. */
 function countProcess(metrics: Metrics, loop: ReturnType<typeof monitorEventLoopDelay>, ready: () => boolean): void {
-  const cpu = metrics.counter('process_cpu_seconds_total', 'CPU time used, user and system.');
-  const memory = metrics.gauge('process_resident_memory_bytes', 'Resident memory.');
-  const start = metrics.gauge('process_start_time_seconds', 'When the process started, Unix time.');
-  const heap = metrics.gauge('nodejs_heap_size_used_bytes', 'Heap in use.');
-  const lag = metrics.gauge('nodejs_eventloop_lag_seconds', 'Delay of the event loop since the last scrape.', ['stat']);
-  const isReady = metrics.gauge('tutti_ready', '1 while requests may come.');
+  const cpu = metrics.counter(METRIC.cpu);
+  const memory = metrics.gauge(METRIC.memory);
+  const start = metrics.gauge(METRIC.started);
+  const heap = metrics.gauge(METRIC.heap);
+  const lag = metrics.gauge(METRIC.loopLag);
+  const isReady = metrics.gauge(METRIC.ready);
   const startedAt = Date.now() / 1_000 - process.uptime();
   metrics.collect(() => {
     const { user, system } = process.cpuUsage();

@@ -1,7 +1,14 @@
 /**
- * Numbers about a service for whoever scrapes it (Prometheus text format 0.0.4). Counting is adding to a plain number:
- * it is done on hot paths. Invariant: a counter never goes down; what is read only when asked for is set by a collector.
+ * Numbers about a service: for whoever scrapes it (Prometheus text format 0.0.4), and over OTLP (metrics-sdk.ts). Counting
+ * is adding to a plain number: it is done on hot paths. Invariants: a counter never goes down; what is read only when asked
+ * for is set by a collector; a metric has at most METRIC_SERIES_MAX series, whatever its labels are given.
  */
+import { type MetricSpec, prometheusLabel, prometheusName } from './metric-names.ts';
+
+/** Combinations of labels of one metric; what comes beyond is counted under `other`. */
+export const METRIC_SERIES_MAX = 500;
+const OTHER = 'other';
+
 export class Counter {
   value = 0;
   inc(by = 1): void {
@@ -39,87 +46,94 @@ export interface Family<T> {
   clear(): void;
 }
 
+type SpecOf<Kind extends MetricSpec['kind']> = MetricSpec & { readonly kind: Kind };
+export interface Series {
+  labels: readonly string[];
+  value: Counter | Gauge | Histogram;
+}
+export interface CollectedMetric {
+  spec: MetricSpec;
+  series: readonly Series[];
+}
+
 export interface Metrics {
-  counter(name: string, help: string, labels?: readonly string[]): Family<Counter>;
-  gauge(name: string, help: string, labels?: readonly string[]): Family<Gauge>;
-  /** `bounds`: upper, ascending. */
-  histogram(name: string, help: string, bounds: readonly number[], labels?: readonly string[]): Family<Histogram>;
+  counter(spec: SpecOf<'counter'>): Family<Counter>;
+  gauge(spec: SpecOf<'gauge'>): Family<Gauge>;
+  histogram(spec: SpecOf<'histogram'>): Family<Histogram>;
   /** Called before the metrics are read. */
   collect(collector: () => void): void;
+  /** All of them as they are now. */
+  read(): CollectedMetric[];
   text(): string;
 }
 
-interface Child<T> {
-  labels: string[];
-  value: T;
-}
-type Lines = (name: string, labels: string[], value: never) => string[];
-
-const NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
-
 export function createMetrics(): Metrics {
   const collectors: (() => void)[] = [];
-  const families = new Map<string, () => string>();
+  const families = new Map<string, { spec: MetricSpec; series: Map<string, Series> }>();
 
-  function family<T>(
-    [name, help, type]: [name: string, help: string, type: string],
-    labels: readonly string[],
-    make: () => T,
-    lines: Lines,
-  ): Family<T> {
-    if (!NAME.test(name) || families.has(name)) throw new Error(`"${name}" cannot be the name of another metric`);
-    const children = new Map<string, Child<T>>();
-    families.set(name, () => {
-      const values = [...children.values()].flatMap((child) => lines(name, child.labels, child.value as never));
-      return `# HELP ${name} ${help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')}\n# TYPE ${name} ${type}\n${values.join('')}`;
-    });
+  function family<T extends Counter | Gauge | Histogram>(spec: MetricSpec, make: () => T): Family<T> {
+    const { labels } = spec;
+    if (families.has(spec.name)) throw new Error(`there is a metric "${spec.name}" already`);
+    const series = new Map<string, Series>();
+    families.set(spec.name, { spec, series });
     const of = (...values: (string | number)[]): T => {
-      if (values.length !== labels.length) throw new Error(`${name} has the labels ${labels.join(', ') || '(none)'}`);
+      if (values.length !== labels.length)
+        throw new Error(`${spec.name} has the labels ${labels.join(', ') || '(none)'}`);
       const key = values.join('\u0000');
-      let child = children.get(key);
-      if (!child) {
-        child = { labels: labels.map((label, at) => `${label}="${escaped(values[at]!)}"`), value: make() };
-        children.set(key, child);
-      }
-      return child.value;
+      const known = series.get(key);
+      if (known) return known.value as T;
+      const full = series.size >= METRIC_SERIES_MAX - 1 && values.some((value) => value !== OTHER);
+      if (full) return of(...values.map(() => OTHER));
+      const made = make();
+      series.set(key, { labels: values.map(String), value: made });
+      return made;
     };
-    return { of, clear: () => children.clear() };
+    return { of, clear: () => series.clear() };
+  }
+
+  function read(): CollectedMetric[] {
+    for (const collector of collectors) collector();
+    return [...families.values()].map(({ spec, series }) => ({ spec, series: [...series.values()] }));
   }
 
   return {
-    counter: (name, help, labels = []) => family([name, help, 'counter'], labels, () => new Counter(), single),
-    gauge: (name, help, labels = []) => family([name, help, 'gauge'], labels, () => new Gauge(), single),
-    histogram: (name, help, bounds, labels = []) =>
-      family([name, help, 'histogram'], labels, () => new Histogram(bounds), buckets(bounds)),
+    counter: (spec) => family(spec, () => new Counter()),
+    gauge: (spec) => family(spec, () => new Gauge()),
+    histogram: (spec) => family(spec, () => new Histogram(spec.bounds ?? [])),
     collect: (collector) => void collectors.push(collector),
-    text() {
-      for (const collector of collectors) collector();
-      return [...families.values()].map((write) => write()).join('');
-    },
+    read,
+    text: () => read().map(textOf).join(''),
   };
 }
 
 export const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 
-function single(name: string, labels: string[], { value }: Counter | Gauge): string[] {
-  return [line(name, labels, value)];
+function textOf({ spec, series }: CollectedMetric): string {
+  const name = prometheusName(spec);
+  const help = spec.help.replaceAll('\\', '\\\\').replaceAll('\n', '\\n');
+  const lines = series.flatMap((one) => {
+    const labels = spec.labels.map((label, at) => `${prometheusLabel(label)}="${escaped(one.labels[at]!)}"`);
+    const { value } = one;
+    return value instanceof Histogram
+      ? buckets(name, labels, spec.bounds ?? [], value)
+      : [line(name, labels, value.value)];
+  });
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${spec.kind}\n${lines.join('')}`;
 }
 
-function buckets(bounds: readonly number[]): Lines {
-  return (name, labels, { counts, sum }: Histogram) => {
-    let total = 0;
-    const lines = counts.map((count, at) => {
-      total += count;
-      return line(`${name}_bucket`, [...labels, `le="${bounds[at] ?? '+Inf'}"`], total);
-    });
-    return [...lines, line(`${name}_sum`, labels, sum), line(`${name}_count`, labels, total)];
-  };
+function buckets(name: string, labels: string[], bounds: readonly number[], { counts, sum }: Histogram): string[] {
+  let total = 0;
+  const lines = counts.map((count, at) => {
+    total += count;
+    return line(`${name}_bucket`, [...labels, `le="${bounds[at] ?? '+Inf'}"`], total);
+  });
+  return [...lines, line(`${name}_sum`, labels, sum), line(`${name}_count`, labels, total)];
 }
 
 function line(name: string, labels: string[], value: number): string {
   return `${name}${labels.length > 0 ? `{${labels.join(',')}}` : ''} ${Number.isNaN(value) ? 'NaN' : value}\n`;
 }
 
-function escaped(value: string | number): string {
-  return String(value).replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
+function escaped(value: string): string {
+  return value.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

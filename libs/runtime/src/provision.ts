@@ -6,7 +6,17 @@
 import { JetStreamApiError, jetstream, type StreamConfig } from '@nats-io/jetstream';
 import { Kvm } from '@nats-io/kv';
 import { Objm } from '@nats-io/obj';
-import { BLOBS, BUCKETS, CLAIMS, FORKS, logStreams, STREAMS, TuttiError } from '@tutti/contracts';
+import {
+  BLOBS,
+  BUCKETS,
+  CLAIMS,
+  FORKS,
+  logStreams,
+  RESULTS,
+  SPEND_BUCKETS,
+  STREAMS,
+  TuttiError,
+} from '@tutti/contracts';
 import type { NatsBusInternals } from './bus/nats-bus.ts';
 import type { Bus } from './bus/port.ts';
 import { agreed, chooseSettings, readSettings, type Settings, type WantedSettings } from './settings.ts';
@@ -76,12 +86,17 @@ async function settingsThere(bus: Bus, options: ProvisionOptions): Promise<Setti
 function bucketStores(bus: Bus, replicas: number): Store[] {
   const { connection } = bus as unknown as NatsBusInternals;
   const api = jetstream(connection);
-  const objects = [{ name: BLOBS, maxAgeMs: 0 }, CLAIMS, FORKS];
+  const buckets: { name: string; maxAgeMs?: number }[] = [
+    ...Object.values(BUCKETS).map((name) => ({ name })),
+    ...Object.values(SPEND_BUCKETS),
+  ];
+  const objects = [{ name: BLOBS, maxAgeMs: 0 }, CLAIMS, FORKS, RESULTS];
   return [
-    ...Object.values(BUCKETS).map((name) => ({
+    ...buckets.map(({ name, maxAgeMs = 0 }) => ({
       stream: `KV_${name}`,
-      plan: (there: StreamConfig | undefined) => planStore(0, there, replicas),
-      make: () => new Kvm(api).create(name, { replicas, history: 1 }),
+      plan: (there: StreamConfig | undefined) => planStore(maxAgeMs, there, replicas),
+      // the client takes the age of a bucket in milliseconds, that of an object store in nanoseconds
+      make: () => new Kvm(api).create(name, { replicas, history: 1, ...(maxAgeMs ? { ttl: maxAgeMs } : {}) }),
     })),
     ...objects.map(({ name, maxAgeMs }) => ({
       stream: `OBJ_${name}`,

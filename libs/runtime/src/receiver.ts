@@ -19,11 +19,12 @@ import type { Bus, BusMessage } from './bus/port.ts';
 import { createClaims, tooLarge } from './claims.ts';
 import { type Clock, systemClock } from './clock.ts';
 import { createCoalescer, packJson } from './coalesce.ts';
-import type { Logger } from './log.ts';
+import { type Logger, logOf } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { countRequests } from './request-metrics.ts';
-import type { Handlers, RequestContext } from './service-types.ts';
+import type { Handlers, RequestContext, RunningService } from './service-types.ts';
 import type { Telemetry } from './telemetry.ts';
+import { ATTR, SPAN } from './telemetry-names.ts';
 import { type Outcome, Work } from './work.ts';
 
 const ENVELOPE_BYTES = 4_096;
@@ -34,7 +35,13 @@ const DEADLINE_SWEEP_MS = 50;
 const LAST_REQUESTS_MS = 1_000;
 const text = new TextDecoder();
 /** `run`: only what this run asked for; everybody's where it is left out. */
-const CancelMessage = z.object({ v: z.literal(1), callIds: z.array(z.string()), run: z.string().optional() });
+const CancelMessage = z.object({
+  v: z.literal(1),
+  callIds: z.array(z.string()),
+  run: z.string().optional(),
+  /** The tenant whose calls are to be barred: they must not begin any more either. Only with `run`. */
+  bar: z.string().optional(),
+});
 
 export interface Receiver {
   readonly active: number;
@@ -51,6 +58,7 @@ export function createReceiver(options: {
   metrics?: Metrics;
   log: Logger;
   clock?: Clock;
+  bar?: RunningService['bar'];
 }): Receiver {
   const { bus, service, handlers, log, telemetry, clock = systemClock } = options;
   const active = new Map<string, Work>();
@@ -96,7 +104,10 @@ export function createReceiver(options: {
     const same = active.get(key);
     // The same work, asked again. With another body (an approval was added) it is other work under the same id.
     // Work that was told to stop may never do so: it is not waited for.
-    if (same && !same.aborted && isSame(same.item, item)) return same.asked(item, reply);
+    if (same && !same.aborted && isSame(same.item, item)) {
+      counts.get(verb)!.repeated.inc();
+      return same.asked(item, reply);
+    }
     // By the clock of this machine from here on.
     if (item.leftMs !== undefined) item.deadlineAt = clock.now() + item.leftMs;
     const leftMs = item.deadlineAt - clock.now();
@@ -115,10 +126,10 @@ export function createReceiver(options: {
       parent: item.traceparent,
       common: spans.get(verb)!.common,
       attributes: {
-        'messaging.message.id': item.callId,
-        'tutti.run.id': item.run,
-        'gen_ai.conversation.id': item.session,
-        'tutti.tenant': item.tenant,
+        [ATTR.messagingMessage]: item.callId,
+        [ATTR.run]: item.run,
+        [ATTR.conversation]: item.session,
+        [ATTR.tenant]: item.tenant,
       },
     });
     const work = new Work(item, reply, span, clock, leftMs, (over, outcome, thrown) => {
@@ -139,12 +150,12 @@ export function createReceiver(options: {
   }
 
   function answer(verb: VerbName, work: Work, outcome: Outcome, thrown: unknown): void {
-    const { callId, run } = work.item;
+    const { callId } = work.item;
     const count = counts.get(verb)!;
     (outcome.ok ? count.ok : count.failed).inc();
     count.seconds.observe((clock.monotonic() - work.startedAt) / 1_000);
     if (!outcome.ok && outcome.error.code === 'internal')
-      log.error({ err: thrown, verb, callId, run }, 'a request failed');
+      log.error({ ...logOf({ ...work.item, traceparent: work.traceparent }), err: thrown, verb }, 'a request failed');
     for (const { reply, nonce } of work.askers) outgoing.add(reply, { callId, nonce, ...outcome });
   }
 
@@ -190,7 +201,8 @@ export function createReceiver(options: {
   const cancels = bus.subscribe(subjects.cancel(service), (message) => {
     const parsed = CancelMessage.safeParse(JSON.parse(text.decode(message.data)));
     if (!parsed.success) return;
-    const { callIds, run } = parsed.data;
+    const { callIds, run, bar } = parsed.data;
+    if (bar !== undefined && run !== undefined) options.bar?.({ tenant: bar, run, callIds });
     const ids = new Set(callIds);
     for (const work of active.values())
       if (ids.has(work.item.callId)) work.cancel(run, new TuttiError('cancelled', 'the call was cancelled'));
@@ -249,13 +261,13 @@ function isSame(one: RequestItem, other: RequestItem): boolean {
 function spanOf(service: string, verb: VerbName) {
   const subject = subjects.request(service, VERBS[verb].verb);
   return {
-    name: `process ${subject}`,
+    name: SPAN.process(subject),
     common: {
-      'messaging.system': 'nats',
-      'messaging.operation.name': 'process',
-      'messaging.operation.type': 'process',
-      'messaging.destination.name': subject,
-      'messaging.consumer.group.name': service,
+      [ATTR.messagingSystem]: 'nats',
+      [ATTR.messagingOperation]: 'process',
+      [ATTR.messagingOperationType]: 'process',
+      [ATTR.messagingDestination]: subject,
+      [ATTR.messagingGroup]: service,
     },
   };
 }

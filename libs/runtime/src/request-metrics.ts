@@ -1,14 +1,14 @@
 /** Metrics of the requests that a service answers: what an autoscaler of workers goes by. */
+import { METRIC } from './metric-names.ts';
 import type { Counter, Histogram, Metrics } from './metrics.ts';
-
-/** Seconds. From an answer out of memory to a model that thinks for long. */
-const BOUNDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
 export interface RequestCounts {
   ok: Counter;
   failed: Counter;
   /** More than the service works on at once. */
   refused: Counter;
+  /** Came again while it was worked on. */
+  repeated: Counter;
   seconds: Histogram;
 }
 
@@ -17,10 +17,11 @@ export function countRequests(
   verbs: string[],
   { inFlight, inFlightMax }: { inFlight(): number; inFlightMax: number },
 ): Map<string, RequestCounts> {
-  const requests = metrics.counter('tutti_requests_total', 'Requests by what came of them.', ['verb', 'outcome']);
-  const seconds = metrics.histogram('tutti_request_seconds', 'From taken to answered.', BOUNDS, ['verb']);
-  const now = metrics.gauge('tutti_requests_in_flight', 'Requests that are worked on.');
-  metrics.gauge('tutti_requests_in_flight_max', 'More than this at once are refused.').of().set(inFlightMax);
+  const requests = metrics.counter(METRIC.requests);
+  const repeated = metrics.counter(METRIC.requestsRepeated);
+  const seconds = metrics.histogram(METRIC.requestDuration);
+  const now = metrics.gauge(METRIC.requestsInFlight);
+  metrics.gauge(METRIC.requestsInFlightMax).of().set(inFlightMax);
   metrics.collect(() => now.of().set(inFlight()));
   return new Map(
     verbs.map((verb) => [
@@ -29,6 +30,7 @@ export function countRequests(
         ok: requests.of(verb, 'ok'),
         failed: requests.of(verb, 'failed'),
         refused: requests.of(verb, 'refused'),
+        repeated: repeated.of(verb),
         seconds: seconds.of(verb),
       },
     ]),

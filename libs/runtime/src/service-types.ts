@@ -47,6 +47,8 @@ export interface RunningService {
   handlers: Handlers;
   /** May requests come now? Absent: yes. */
   ready?(): boolean;
+  /** These calls were given up for good: what has not begun must not begin any more, however late it comes. */
+  bar?(calls: { tenant: string; run: string; callIds: string[] }): void;
   /** Stop taking work and finish or hand over what there is. Called once before `stop`. */
   drain?(): Promise<void>;
   stop?(): Promise<void>;

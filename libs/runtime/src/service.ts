@@ -13,7 +13,8 @@ import { createCaller } from './caller.ts';
 import { systemClock } from './clock.ts';
 import { serveHealth } from './health.ts';
 import { createLogger, type Logger } from './log.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
+import type { MetricsExport } from './metrics-sdk.ts';
 import { provision } from './provision.ts';
 import { createReceiver } from './receiver.ts';
 import type { ServiceDefinition } from './service-types.ts';
@@ -54,6 +55,12 @@ export const RuntimeConfig = z.object({
     .default(0)
     .describe('How long a start waits for a bus that is not there or not provisioned yet; 0: it fails at once.'),
   TUTTI_LOG_LEVEL: z.enum(['debug', 'info', 'warn', 'error', 'silent']).default('info').describe('Log level.'),
+  TUTTI_TRACE_CONTENT: z
+    .enum(['true', 'false'])
+    .default('false')
+    .describe(
+      'Whether traces have what was said: prompts, answers, arguments, results, messages of errors; redacted and cut. Logs never have it.',
+    ),
   TUTTI_HEALTH_PORT: z.coerce
     .number()
     .int()
@@ -111,7 +118,7 @@ export async function startService(definition: ServiceDefinition, options: Start
   const runtime = parseConfig(RuntimeConfig, environment, definition.name);
   const config = parseConfig(definition.config, environment, definition.name);
   const instance = `${definition.name}-${randomBytes(5).toString('hex')}`;
-  const log = (options.log ?? createLogger({}, { level: runtime.TUTTI_LOG_LEVEL })).child({
+  const log = (options.log ?? createLogger({}, { level: runtime.TUTTI_LOG_LEVEL, environment })).child({
     service: definition.name,
     instance,
   });
@@ -132,7 +139,7 @@ export async function startService(definition: ServiceDefinition, options: Start
   }
 
   async function startOn(bus: Bus): Promise<StartedService> {
-    const caller = createCaller(bus, log);
+    const caller = createCaller(bus, log, systemClock, metrics);
     const telemetry = createTelemetry(definition.name);
     const bundles = createBundleStore(() => bus.bucket(BUCKETS.bundles));
     const running = await definition.start({
@@ -156,6 +163,7 @@ export async function startService(definition: ServiceDefinition, options: Start
       telemetry,
       metrics,
       log,
+      ...(running.bar ? { bar: (calls) => running.bar?.(calls) } : {}),
     });
     // Whoever sees this service as started may ask it.
     await bus.flush();
@@ -163,6 +171,7 @@ export async function startService(definition: ServiceDefinition, options: Start
     let stopping: Promise<void> | undefined;
     const ready = () => !draining && bus.connected && (running.ready?.() ?? true);
     isReady = ready;
+    const exported = await startMetricsExport(definition.name, metrics, environment);
     const drain = (): Promise<void> => {
       draining ??= Promise.all([receiver.drain(runtime.TUTTI_DRAIN_TIMEOUT_MS), running.drain?.()]).then(() => {});
       return draining;
@@ -180,6 +189,7 @@ export async function startService(definition: ServiceDefinition, options: Start
           caller.close();
           await bus.close();
           await health?.close();
+          await exported?.stop();
           log.info('stopped');
         })();
         return stopping;
@@ -207,6 +217,21 @@ async function openBus(runtime: RuntimeConfig, instance: string, log: Logger): P
     await bus.close();
     throw error;
   }
+}
+
+/**
+ * Metrics leave over OTLP where OTEL_METRICS_EXPORTER says `otlp`, or an endpoint of their own is given: the common
+ * endpoint is often a Jaeger, which takes traces alone.
+ */
+async function startMetricsExport(
+  name: string,
+  metrics: Metrics,
+  environment: Record<string, string | undefined>,
+): Promise<MetricsExport | undefined> {
+  const { OTEL_METRICS_EXPORTER: exporter, OTEL_EXPORTER_OTLP_METRICS_ENDPOINT: endpoint } = environment;
+  if (exporter !== 'otlp' && (exporter || !endpoint)) return undefined;
+  const { exportMetrics } = await import('./metrics-sdk.ts');
+  return exportMetrics(name, metrics, environment);
 }
 
 async function whileUnavailable<T>(until: number, log: Logger, work: () => Promise<T>): Promise<T> {

@@ -1,107 +1,22 @@
 /**
  * The OpenTelemetry SDK of this process: one NodeSDK with its batching and its OTLP/HTTP exporter (which heed
  * OTEL_EXPORTER_OTLP_*), for all services in it. Our spans come as plain records (telemetry.ts) and are read as spans
- * when they are exported, each under the resource of the service that made it.
+ * (record-span.ts), or written straight as JSON (span-exporter.ts), when they are exported.
  */
-import type { Attributes, HrTime, SpanContext, SpanStatus } from '@opentelemetry/api';
-import { SpanKind, SpanStatusCode, TraceFlags } from '@opentelemetry/api';
-import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
-import { defaultResource, type Resource, resourceFromAttributes } from '@opentelemetry/resources';
+import { defaultResource } from '@opentelemetry/resources';
 import { NodeSDK } from '@opentelemetry/sdk-node';
-import { BatchSpanProcessor, type ReadableSpan, type TimedEvent } from '@opentelemetry/sdk-trace';
-import type { SpanRecord, SpanSink } from './telemetry.ts';
+import { BatchSpanProcessor } from '@opentelemetry/sdk-trace';
+import { spanMaker } from './record-span.ts';
+import { SpanExporter } from './span-exporter.ts';
+import type { SpanSink } from './telemetry.ts';
 
 /** Spans that wait to be sent; more are dropped, never queued without bound. */
 const SPAN_QUEUE_MAX = 16_384;
 const EXPORT_DELAY_MS = 1_000;
 
-const KINDS: Record<SpanRecord['kind'], SpanKind> = {
-  internal: SpanKind.INTERNAL,
-  server: SpanKind.SERVER,
-  client: SpanKind.CLIENT,
-  producer: SpanKind.PRODUCER,
-  consumer: SpanKind.CONSUMER,
-};
-const OK: SpanStatus = { code: SpanStatusCode.UNSET };
-const NO_ATTRIBUTES: Attributes = {};
-const NO_EVENTS: TimedEvent[] = [];
-
-function hrTime(unixMs: number): HrTime {
-  const seconds = Math.floor(unixMs / 1_000);
-  return [seconds, Math.round((unixMs - seconds * 1_000) * 1e6)];
-}
-
-/** A record as the SDK sees a span: most of it is worked out only when it is exported. */
-class RecordSpan implements ReadableSpan {
-  readonly #record: SpanRecord;
-  readonly resource: Resource;
-  readonly instrumentationScope: { name: string };
-  readonly #context: SpanContext;
-  readonly links = [];
-  readonly ended = true;
-  readonly droppedAttributesCount = 0;
-  readonly droppedEventsCount = 0;
-  readonly droppedLinksCount = 0;
-
-  constructor(record: SpanRecord, made: { resource: Resource; scope: { name: string } }) {
-    this.#record = record;
-    this.resource = made.resource;
-    this.instrumentationScope = made.scope;
-    this.#context = { traceId: record.traceId, spanId: record.spanId, traceFlags: TraceFlags.SAMPLED };
-  }
-  spanContext(): SpanContext {
-    return this.#context;
-  }
-  get parentSpanContext(): SpanContext | undefined {
-    const { parentSpanId, traceId } = this.#record;
-    return parentSpanId ? { traceId, spanId: parentSpanId, traceFlags: TraceFlags.SAMPLED, isRemote: true } : undefined;
-  }
-  get name(): string {
-    return this.#record.name;
-  }
-  get kind(): SpanKind {
-    return KINDS[this.#record.kind];
-  }
-  get startTime(): HrTime {
-    return hrTime(this.#record.startedAt);
-  }
-  get endTime(): HrTime {
-    return hrTime(this.#record.endedAt);
-  }
-  get duration(): HrTime {
-    return hrTime(Math.max(0, this.#record.endedAt - this.#record.startedAt));
-  }
-  get status(): SpanStatus {
-    const { error } = this.#record;
-    return error === undefined ? OK : { code: SpanStatusCode.ERROR, message: error };
-  }
-  get attributes(): Attributes {
-    const { common, attributes } = this.#record;
-    return common && attributes ? { ...common, ...attributes } : (common ?? attributes ?? NO_ATTRIBUTES);
-  }
-  get events(): TimedEvent[] {
-    return (
-      this.#record.events?.map(({ name, at, attributes }) => ({ name, time: hrTime(at), attributes })) ?? NO_EVENTS
-    );
-  }
-}
-
-function createMakers(): (service: string) => { resource: Resource; scope: { name: string } } {
-  const known = new Map<string, { resource: Resource; scope: { name: string } }>();
-  return (service) => {
-    let made = known.get(service);
-    if (!made) {
-      const own = { 'service.name': `tutti-${service}`, 'service.namespace': 'tutti' };
-      made = { resource: defaultResource().merge(resourceFromAttributes(own)), scope: { name: `tutti.${service}` } };
-      known.set(service, made);
-    }
-    return made;
-  };
-}
-
 export function startSdk(): SpanSink {
   const processor = new BatchSpanProcessor({
-    exporter: new OTLPTraceExporter(),
+    exporter: new SpanExporter(),
     maxQueueSize: SPAN_QUEUE_MAX,
     scheduledDelayMillis: EXPORT_DELAY_MS,
   });
@@ -114,9 +29,10 @@ export function startSdk(): SpanSink {
     instrumentations: [],
   });
   sdk.start();
-  const makerOf = createMakers();
+  const make = spanMaker();
   return {
-    take: (record) => processor.onEnd(new RecordSpan(record, makerOf(record.service))),
+    take: (record) => processor.onEnd(make(record)),
+    flush: () => processor.forceFlush(),
     shutdown: () => sdk.shutdown(),
   };
 }

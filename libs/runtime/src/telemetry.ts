@@ -2,11 +2,17 @@
  * Traces. Started only when OTEL_EXPORTER_OTLP_ENDPOINT (or the traces one) is set; without it every call here is a no-op.
  * Several services may share the process: each span carries its service's name, and leaves under that service's resource
  * (telemetry-sdk.ts). Every request makes spans, so they are plain records until they are exported: the SDK's own cost
- * several times as much at the moment they are made.
- * Invariant: a span's parent is always given by a W3C traceparent in the message, never by ambient context.
+ * several times as much at the moment they are made. Names are in telemetry-names.ts, content in content.ts.
+ * Invariants: a span's parent is always given by a W3C traceparent in the message, never by ambient context; who began a
+ * trace decided whether it is recorded (its sampled flag), and nobody decides otherwise; no message of an error is in a
+ * span, only its code, for it may quote prompts and arguments.
  */
 import { randomFillSync } from 'node:crypto';
 import type { Attributes } from '@opentelemetry/api';
+import { ERRORS, type ErrorInfo } from '@tutti/contracts';
+import { captureContent, contentOf } from './content.ts';
+import { createSampler, type Sampler } from './sampler.ts';
+import { ATTR } from './telemetry-names.ts';
 
 const TRACEPARENT = /^00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})$/;
 
@@ -20,6 +26,8 @@ export interface SpanOptions {
   startedAt?: number;
   /** 16 hex digits: for a span that is written after others have named it as their parent. */
   spanId?: string;
+  /** 32 hex digits: the trace that a span without a parent begins. */
+  traceId?: string;
 }
 
 export interface OpenSpan {
@@ -27,12 +35,21 @@ export interface OpenSpan {
   traceparent: string | undefined;
   attributes(values: Attributes): void;
   event(name: string, values?: Attributes): void;
-  end(options?: { error?: string; endedAt?: number }): void;
+  end(options?: SpanEnd): void;
+}
+
+export interface SpanEnd {
+  /** A few words of our own; makes the span a failed one. */
+  error?: string;
+  /** Unix milliseconds; now where it is left out. */
+  endedAt?: number;
 }
 
 export interface Telemetry {
   readonly enabled: boolean;
   span(name: string, options?: SpanOptions): OpenSpan;
+  /** Whether a trace that begins here is recorded. */
+  samples?(traceId: string): boolean;
 }
 
 /** A span that has ended, as the exporter gets it. Times are Unix milliseconds with fractions. */
@@ -53,11 +70,13 @@ export interface SpanRecord {
 
 export interface SpanSink {
   take(span: SpanRecord): void;
+  flush(): Promise<void>;
   shutdown(): Promise<void>;
 }
 
 let sink: SpanSink | undefined;
 let starting: Promise<void> | undefined;
+let sampler: Sampler = () => true;
 
 /** Starts tracing for this process if the environment asks for it. Safe to call again. */
 export function startTelemetry(environment: Record<string, string | undefined> = process.env): Promise<void> {
@@ -65,6 +84,8 @@ export function startTelemetry(environment: Record<string, string | undefined> =
     return Promise.resolve();
   // Loaded only when wanted: the SDK takes a process a while to load.
   starting ??= import('./telemetry-sdk.ts').then(({ startSdk }) => {
+    captureContent(environment);
+    sampler = createSampler(environment);
     sink = startSdk();
   });
   return starting;
@@ -75,16 +96,38 @@ export async function stopTelemetry(): Promise<void> {
   const stopping = sink;
   sink = undefined;
   starting = undefined;
+  captureContent({});
   await stopping?.shutdown().catch(() => {});
 }
 
-export function formatTraceparent(traceId: string, spanId: string): string {
-  return `00-${traceId}-${spanId}-01`;
+/** Sends what has ended so far. Never rejects: what cannot be sent is tried again with the next batch, or dropped. */
+export async function flushTelemetry(): Promise<void> {
+  await sink?.flush().catch(() => {});
 }
 
-export function parseTraceparent(value: string | undefined): { traceId: string; spanId: string } | undefined {
+export interface TraceContext {
+  traceId: string;
+  spanId: string;
+  sampled: boolean;
+}
+
+export function formatTraceparent(traceId: string, spanId: string, sampled = true): string {
+  return sampled ? `00-${traceId}-${spanId}-01` : `00-${traceId}-${spanId}-00`;
+}
+
+export function parseTraceparent(value: string | undefined): TraceContext | undefined {
   const match = value ? TRACEPARENT.exec(value) : null;
-  return match ? { traceId: match[1]!, spanId: match[2]! } : undefined;
+  if (!match) return undefined;
+  return { traceId: match[1]!, spanId: match[2]!, sampled: (Number.parseInt(match[3]!, 16) & 1) === 1 };
+}
+
+/** How a span says that it failed: the code and what the catalogue says of it; the message only as content. */
+export function failureOf(error: Pick<ErrorInfo, 'code' | 'message'>): { attributes: Attributes; error: string } {
+  const message = contentOf(error.message);
+  return {
+    attributes: { [ATTR.errorType]: error.code, ...(message === undefined ? {} : { [ATTR.errorMessage]: message }) },
+    error: `${error.code}: ${ERRORS[error.code].text}`,
+  };
 }
 
 const POOL_BYTES = 4_096;
@@ -108,11 +151,20 @@ export function createTelemetry(service: string): Telemetry {
     get enabled() {
       return sink !== undefined;
     },
+    samples: (traceId) => sampler(traceId),
     span(name, options = {}) {
-      if (sink) return new RecordedSpan(service, name, options);
-      return options.parent ? { ...silent, traceparent: options.parent } : silent;
+      const parent = parseTraceparent(options.parent);
+      if (!sink || parent?.sampled === false) return unrecorded(options.parent);
+      const traceId = parent?.traceId ?? options.traceId ?? randomHex(16);
+      // Whoever comes after must know that it was decided.
+      if (!parent && !sampler(traceId)) return unrecorded(formatTraceparent(traceId, randomHex(8), false));
+      return new RecordedSpan(service, name, traceId, parent?.spanId, options);
     },
   };
+}
+
+function unrecorded(traceparent: string | undefined): OpenSpan {
+  return traceparent ? { ...silent, traceparent } : silent;
 }
 
 class RecordedSpan implements OpenSpan {
@@ -121,16 +173,14 @@ class RecordedSpan implements OpenSpan {
   readonly #startedMs = performance.now();
   #ended = false;
 
-  constructor(service: string, name: string, options: SpanOptions) {
-    const parent = parseTraceparent(options.parent);
-    const traceId = parent?.traceId ?? randomHex(16);
+  constructor(service: string, name: string, traceId: string, parentSpanId: string | undefined, options: SpanOptions) {
     const spanId = options.spanId ?? randomHex(8);
     this.traceparent = formatTraceparent(traceId, spanId);
     this.#record = {
       service,
       traceId,
       spanId,
-      parentSpanId: parent?.spanId,
+      parentSpanId,
       name,
       kind: options.kind ?? 'internal',
       startedAt: options.startedAt ?? Date.now(),
@@ -151,7 +201,7 @@ class RecordedSpan implements OpenSpan {
     this.#record.events ??= [];
     this.#record.events.push({ name, at: this.#now(), attributes: values });
   }
-  end({ error, endedAt }: { error?: string; endedAt?: number } = {}): void {
+  end({ error, endedAt }: SpanEnd = {}): void {
     if (this.#ended) return;
     this.#ended = true;
     this.#record.endedAt = endedAt ?? this.#now();

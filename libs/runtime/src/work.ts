@@ -7,7 +7,7 @@ import { TuttiError, toErrorInfo } from '@tutti/contracts';
 import { BusUnknown } from './bus/port.ts';
 import type { Clock } from './clock.ts';
 import type { RequestContext } from './service-types.ts';
-import type { OpenSpan } from './telemetry.ts';
+import { failureOf, type OpenSpan } from './telemetry.ts';
 
 /** What a handler gets to come to an end after it was told to. */
 const ABORT_GRACE_MS = 2_000;
@@ -106,7 +106,12 @@ export class Work implements RequestContext {
   #end(outcome: Outcome, thrown: unknown): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#span.end(outcome.ok ? {} : { error: `${outcome.error.code}: ${outcome.error.message}` });
+    if (outcome.ok) this.#span.end();
+    else {
+      const { attributes, error } = failureOf(outcome.error);
+      this.#span.attributes(attributes);
+      this.#span.end({ error });
+    }
     this.#ended(this, outcome, thrown);
   }
 }

@@ -2,7 +2,7 @@
  * The server behind memory buses: what it keeps, who listens, and the network between it and its clients, in virtual
  * time. Owns what may go wrong on the way, as the faults say; without faults it behaves as a NATS server does.
  */
-import { BUCKETS, logStreams, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
+import { BUCKETS, logStreams, SPEND_BUCKETS, STREAMS, type StreamSpec, TuttiError } from '@tutti/contracts';
 import type { StoredMessage } from '@tutti/runtime';
 import { MemoryBus } from './memory-bus.ts';
 import { type Matcher, MemoryBucketStore, MemoryStream, type StoreOptions } from './memory-store.ts';
@@ -98,6 +98,7 @@ export class MemoryServer {
     ];
     for (const spec of specs) this.streams.set(spec.name, new MemoryStream(spec));
     for (const name of Object.values(BUCKETS)) this.buckets.set(name, new MemoryBucketStore());
+    for (const { name } of Object.values(SPEND_BUCKETS)) this.buckets.set(name, new MemoryBucketStore());
   }
 
   connect(process: VirtualProcess): MemoryBus {

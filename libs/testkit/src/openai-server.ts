@@ -1,6 +1,7 @@
 /**
  * An OpenAI-compatible server that does what a script says, faults included. One step a request, in order. It rejects a
- * request that the script does not expect, and `finish` complains of that and of steps that were not used.
+ * request that the script does not expect, and `finish` complains of that and of steps that were not used. With
+ * `otherwise` it has an answer for whatever no step is for: for storms, where chance decides.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -19,10 +20,18 @@ export type ScriptedReply =
       text?: string;
       toolCalls?: ScriptedToolCall[];
       finishReason?: string;
+      /** What it says was used, true or not; null: nothing. */
       usage?: [number, number] | null;
+      /** Between pieces of a stream. */
       pauseMs?: number;
+      /** Before anything is answered. */
+      delayMs?: number;
     }
   | { kind: 'status'; status: number; message?: string; code?: string; headers?: Record<string, string> }
+  /** The request is longer than the model's window. */
+  | { kind: 'overflow'; window: number }
+  /** The provider withholds the answer for its content. */
+  | { kind: 'filter' }
   /** The connection is reset before anything is answered. */
   | { kind: 'reset' }
   /** Half of the text, then the connection dies (`reset`) or the stream ends politely without its end (`close`). */
@@ -64,9 +73,16 @@ export interface OpenAiServer {
 
 const PIECE_CHARS = 7;
 
-export async function startOpenAiServer(): Promise<OpenAiServer> {
+export interface OpenAiServerOptions {
+  otherwise?: (request: RecordedRequest, n: number) => ScriptedReply;
+  /** Requests are not kept: there are too many. */
+  forget?: boolean;
+}
+
+export async function startOpenAiServer(options: OpenAiServerOptions = {}): Promise<OpenAiServer> {
   const steps: ScriptedStep[] = [];
   const requests: RecordedRequest[] = [];
+  let served = 0;
   const complaints: string[] = [];
   const abortWaiters: (() => void)[] = [];
 
@@ -76,15 +92,16 @@ export async function startOpenAiServer(): Promise<OpenAiServer> {
       headers: request.headers,
       aborted: false,
     };
-    requests.push(record);
+    served += 1;
+    if (!options.forget) requests.push(record);
     response.on('close', () => {
       if (response.writableFinished) return;
       record.aborted = true;
       for (const wake of abortWaiters.splice(0)) wake();
     });
-    const step = steps.shift();
+    const step = steps.shift() ?? (options.otherwise && { reply: options.otherwise(record, served) });
     if (!step) {
-      complaints.push(`request ${requests.length} was not expected by the script`);
+      complaints.push(`request ${served} was not expected by the script`);
       return sendJson(response, 418, { error: { message: 'the script expects no further request' } });
     }
     try {
@@ -143,11 +160,18 @@ async function send(
   const streamed = record.body.stream === true;
   switch (reply.kind) {
     case 'answer':
+      if (reply.delayMs) await sleep(reply.delayMs);
       return streamed ? sendStream(reply, response) : sendJson(response, 200, completionOf(reply));
     case 'status': {
       const error = { message: reply.message ?? `scripted ${reply.status}`, code: reply.code ?? null };
       return sendJson(response, reply.status, { error }, reply.headers);
     }
+    case 'overflow': {
+      const message = `This model's maximum context length is ${reply.window} tokens. However, your messages resulted in more.`;
+      return sendJson(response, 400, { error: { message, code: 'context_length_exceeded' } });
+    }
+    case 'filter':
+      return sendJson(response, 400, { error: { message: 'The content was filtered.', code: 'content_filter' } });
     case 'reset':
       request.socket.resetAndDestroy();
       return;

@@ -11,7 +11,9 @@ import type { RunReader } from '../ports/run-reader.ts';
 
 export type FollowEvent =
   | ({ type: 'entry' } & TimelineEntry)
-  | { type: 'token'; run: string; callId: string; attempt: number; text: string };
+  | { type: 'token'; run: string; callId: string; attempt: number; text: string }
+  /** What the attempt said so far is void. */
+  | { type: 'superseded'; run: string; callId: string; attempt: number; reason: string };
 
 export interface FollowLimits {
   followPollMs: number;
@@ -132,8 +134,7 @@ class Following implements FollowedRun {
     const message = this.#message(data);
     return (message?.events ?? []).flatMap((event): FollowEvent[] => {
       if (event.type === 'entry') return this.#shown(this.#timeline.accept(event.entry), this.#pollAt());
-      const { run, callId, attempt, text: said } = event;
-      return this.#closedCalls.has(callId) ? [] : [{ type: 'token', run, callId, attempt, text: said }];
+      return this.#closedCalls.has(event.callId) ? [] : [event];
     });
   }
 

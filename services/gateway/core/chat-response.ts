@@ -1,5 +1,6 @@
 /** OpenAI's Chat Completions answers. Pure. `tutti` is ours; clients that do not know it skip it. */
-import type { ApprovalRecord, Citation, QuestionRecord, RunStatus, Usage } from '@tutti/contracts';
+import type { ApprovalRecord, Citation, CompleteResult, QuestionRecord, RunStatus, Usage } from '@tutti/contracts';
+import { routeBody } from './direct-response.ts';
 import { approvalBody, questionBody } from './views.ts';
 
 export interface ChatFrame {
@@ -9,6 +10,8 @@ export interface ChatFrame {
   /** Unix seconds. */
   created: number;
   ignored: string[];
+  /** Of the model call that answered last: which model, and why. */
+  answeredBy?: CompleteResult;
 }
 
 export interface ChatOutcome {
@@ -31,6 +34,7 @@ export function tuttiField(frame: ChatFrame, outcome?: ChatOutcome) {
     question: outcome?.question ? questionBody(outcome.question) : null,
     citations: outcome?.citations ?? [],
     degraded: outcome?.degraded ?? false,
+    route: frame.answeredBy ? routeBody(frame.answeredBy) : null,
     ignored: frame.ignored,
   };
 }

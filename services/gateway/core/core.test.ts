@@ -17,6 +17,14 @@ describe('API keys', () => {
       expect(identify(known, wrong)).toBeUndefined();
   });
 
+  it('reads the roles that policies ask for', () => {
+    const [ann, bob] = ApiKeys.parse('first-key:acme:ann[lead+finance],second-key:acme:bob');
+    expect(ann!.principal).toEqual({ id: 'ann', roles: ['lead', 'finance'] });
+    expect(bob!.principal).toEqual({ id: 'bob', roles: [] });
+    for (const wrong of ['[', 'ann[', 'ann[]', 'ann[lead]x', 'ann[+]'])
+      expect(ApiKeys.safeParse(`first-key:acme:${wrong}`).success).toBe(false);
+  });
+
   it.each(['no-tenant-here', 'short:acme', 'long-enough:Not A Tenant', 'long-enough:acme:ann:more'])(
     'refuses %s without repeating the key',
     (text) => {

@@ -59,6 +59,8 @@ function dataOf(entry: RunEntry, durationMs: number | undefined): Record<string,
       return { of: entry.of, version: entry.version };
     case 'approval.requested':
       return { approval: approvalBody(entry.approval) };
+    case 'approval.voted':
+      return { approval: entry.approval, by: entry.by, arguments: entry.arguments ?? null };
     case 'approval.decided':
       return { approval: entry.approval, decision: entry.decision, by: entry.by, reason: entry.reason ?? null };
     case 'child.started':
@@ -85,9 +87,9 @@ function dataOf(entry: RunEntry, durationMs: number | undefined): Record<string,
     case 'run.completed':
       return { output: entry.output, citations: entry.citations, usage: entry.usage, degraded: entry.degraded };
     case 'run.failed':
-      return { error: entry.error, output: entry.output, usage: entry.usage };
+      return { error: entry.error, output: entry.output, usage: entry.usage, undo: entry.undo ?? [] };
     case 'run.cancelled':
-      return { by: entry.by, reason: entry.reason, usage: entry.usage };
+      return { by: entry.by, reason: entry.reason, usage: entry.usage, undo: entry.undo ?? [] };
     default:
       return never(entry);
   }
@@ -132,7 +134,8 @@ function completed(result: Completed): Record<string, unknown> {
     case 'describe':
       return { kind, problems: result.problems };
     case 'complete': {
-      const { message, finishReason, usage, model, provider, degraded, costUsd, attempts } = result.completion;
+      const { message, finishReason, usage, model, provider, degraded, costUsd, attempts, candidates, route } =
+        result.completion;
       return {
         kind,
         purpose: result.purpose,
@@ -146,11 +149,15 @@ function completed(result: Completed): Record<string, unknown> {
         degraded,
         costUsd,
         attempts,
+        // as they were considered, kept or dropped, each with its reason
+        route: { ...route, candidates: candidates ?? [] },
       };
     }
     case 'execute': {
       const { tool, arguments: given, content, isError, effect } = result.action;
-      return { kind, tool, arguments: given, content, isError, effect, replayed: result.replayed };
+      const { converted, whole, replayed } = result;
+      const more = { ...(converted ? { converted } : {}), ...(whole ? { bytes: whole.bytes } : {}) };
+      return { kind, tool, arguments: given, content, isError, effect, replayed, ...more };
     }
     case 'remember':
       return { kind };

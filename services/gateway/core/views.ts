@@ -23,6 +23,7 @@ export function runBody(view: RunView) {
     bundle: view.bundle,
     waiting_for: view.waitingFor ?? null,
     question: view.question ? questionBody(view.question) : null,
+    undo: view.undo ?? [],
     version: view.version,
     created_at: iso(view.createdAt),
     ended_at: isoOrNull(view.endedAt),
@@ -50,6 +51,12 @@ export function approvalBody(record: ApprovalRecord) {
     decidedAt: isoOrNull(record.decidedAt),
     decidedBy: record.decidedBy ?? null,
     decisionReason: record.decisionReason ?? null,
+    approvers: record.approvers ?? null,
+    quorum: record.quorum ?? 1,
+    approvedBy: record.approvedBy ?? (record.status === 'approved' && record.decidedBy ? [record.decidedBy] : []),
+    asked: record.asked ?? null,
+    shown: record.shown ?? null,
+    changes: record.changes ?? [],
   };
 }
 export type ApprovalBody = ReturnType<typeof approvalBody>;

@@ -1,11 +1,13 @@
 /** The HTTP server: parsing, who is asking, tracing, and one shape for every error. Routes are in files of their own. */
 import { TuttiError, toErrorInfo } from '@tutti/contracts';
+import { logOf } from '@tutti/runtime';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { OPEN_IDENTITY } from '../core/api-keys.ts';
 import { errorBody, RequestProblem, statusOf } from '../core/errors.ts';
 import { createAuthenticate } from './auth.ts';
 import type { GatewayDeps } from './deps.ts';
 import { approvalRoutes } from './routes-approvals.ts';
+import { callRoutes } from './routes-calls.ts';
 import { catalogueRoutes } from './routes-catalogue.ts';
 import { chatRoutes } from './routes-chat.ts';
 import { deadLetterRoutes } from './routes-dead-letters.ts';
@@ -17,7 +19,11 @@ import { journalRoutes } from './routes-journal.ts';
 import { runRoutes } from './routes-runs.ts';
 import { scheduleRoutes } from './routes-schedules.ts';
 import { sessionRoutes } from './routes-sessions.ts';
-import { traceRequests } from './tracing.ts';
+import { switchRoutes } from './routes-switches.ts';
+import { toolRoutes } from './routes-tools.ts';
+import { undoRoutes } from './routes-undo.ts';
+import { usageRoutes } from './routes-usage.ts';
+import { measureRequests, traceRequests } from './tracing.ts';
 
 /** A session's name may stand in a path, each of its characters as `%XX%XX…`. */
 const PATH_PARAM_CHARS_MAX = 2_400;
@@ -31,11 +37,20 @@ export function createApp(deps: GatewayDeps): FastifyInstance {
   });
   acceptEmptyJson(app);
   traceRequests(app, deps.telemetry);
+  measureRequests(app, deps.metrics);
   authenticateRequests(app, deps);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = understand(error, deps.bus.connected);
     if (problem.status >= 500 && !problem.retryable)
-      deps.log.error({ error, method: request.method, path: request.routeOptions.url }, 'a request failed');
+      deps.log.error(
+        {
+          ...logOf({ traceparent: request.span?.traceparent }),
+          err: error,
+          method: request.method,
+          path: request.routeOptions.url,
+        },
+        'a request failed',
+      );
     return sendError(reply, problem);
   });
   app.setNotFoundHandler((request, reply) =>
@@ -48,12 +63,17 @@ export function createApp(deps: GatewayDeps): FastifyInstance {
     approvalRoutes,
     chatRoutes,
     catalogueRoutes,
+    toolRoutes,
     documentRoutes,
     sessionRoutes,
     inputRoutes,
     journalRoutes,
+    callRoutes,
     scheduleRoutes,
     deadLetterRoutes,
+    switchRoutes,
+    undoRoutes,
+    usageRoutes,
   ])
     routes(app, deps);
   return app;

@@ -15,7 +15,7 @@ export interface Continued {
   resumeAfter: number;
 }
 
-type Deps = Pick<GatewayDeps, 'inbound' | 'owner' | 'reader' | 'memory'>;
+type Deps = Pick<GatewayDeps, 'inbound' | 'owner' | 'reader' | 'memory' | 'gate'>;
 
 export interface Message {
   session: string;
@@ -34,6 +34,7 @@ export async function answerOpenQuestion(
   const { question } = await underWay(deps, tenant, session);
   const view = question && (await deps.reader.run(tenant, question.run));
   if (!question || !view) return null;
+  await deps.gate.runStart(identity, view.agent);
   await sendAnswer(deps, identity, question, text, idempotencyKey);
   const settled = await untilSettled(deps, view, question, signal);
   if (!settled) return 'aborted';

@@ -1,5 +1,6 @@
 /** What the routes work with. Made once, by service.ts. */
-import type { BundleStore, Bus, Caller, Logger, Telemetry } from '@tutti/runtime';
+import type { Bundle } from '@tutti/contracts';
+import type { BundleStore, Bus, Caller, Logger, Metrics, Switches, Telemetry } from '@tutti/runtime';
 import type { Load } from '../adapters/bus-load.ts';
 import type { Owner } from '../adapters/bus-owner.ts';
 import type { DeadLetters } from '../adapters/dead-letters.ts';
@@ -9,6 +10,7 @@ import type { GatewayConfig } from '../config.ts';
 import type { InboundWriter } from '../ports/inbound-writer.ts';
 import type { Partitions } from '../ports/partitions.ts';
 import type { RunReader } from '../ports/run-reader.ts';
+import type { Gate } from './gate.ts';
 import type { Watchers } from './watchers.ts';
 
 export interface ReadyCheck {
@@ -23,8 +25,11 @@ export interface GatewayDeps {
   bus: Bus;
   caller: Caller;
   bundles: BundleStore;
+  /** The tenant's, as it was at most TUTTI_BUNDLE_FRESH_MS ago; undefined: none is applied. */
+  currentBundle(tenant: string): Promise<{ hash: string; bundle: Bundle } | undefined>;
   log: Logger;
   telemetry: Telemetry;
+  metrics: Metrics;
   partitions: Partitions;
   owner: Owner;
   memory: Memory;
@@ -34,5 +39,7 @@ export interface GatewayDeps {
   deadLetters: DeadLetters;
   followRun: FollowRun;
   watchers: Watchers;
+  switches: Switches;
+  gate: Gate;
   extraReady: ExtraReady | undefined;
 }

@@ -1,8 +1,10 @@
 /** The API as data: the list of endpoints, and OpenAPI 3.1 made from the same zod schemas that check requests. */
+
 import { Bundle } from '@tutti/contracts';
 import { z } from 'zod';
 import { ChatCompletionRequest } from '../core/chat-request.ts';
 import { DecideApproval, ListApprovals } from './routes-approvals.ts';
+import { ExplainCall } from './routes-calls.ts';
 import { ListDeadLetters } from './routes-dead-letters.ts';
 import { PutDocument } from './routes-documents.ts';
 import { AnswerQuestion } from './routes-input.ts';
@@ -10,6 +12,10 @@ import { ForkRun, Preflight, ReadState } from './routes-journal.ts';
 import { CancelRun, CreateRun, ListRuns, ReadJournal } from './routes-runs.ts';
 import { PutSchedule } from './routes-schedules.ts';
 import { ReadSession } from './routes-sessions.ts';
+import { SetSwitch } from './routes-switches.ts';
+import { ApproveTools, ListTools } from './routes-tools.ts';
+import { UndoRun } from './routes-undo.ts';
+import { ReadUsage, RenderPrompt } from './routes-usage.ts';
 
 interface Endpoint {
   method: string;
@@ -47,7 +53,20 @@ export const ENDPOINTS: readonly Endpoint[] = [
     body: ForkRun,
     status: 202,
   },
+  { method: 'POST', path: '/v1/runs/{id}/undo', summary: 'Undo what it has left behind.', body: UndoRun, status: 202 },
+  {
+    method: 'GET',
+    path: '/v1/runs/{id}/results/{call}',
+    summary: 'A large result in full.',
+    contentType: 'text/plain',
+  },
   { method: 'POST', path: '/v1/preflight', summary: 'Try a bundle on runs.', body: Preflight },
+  {
+    method: 'GET',
+    path: '/v1/calls/{id}/decisions',
+    summary: 'Which policies decided about a call.',
+    query: ExplainCall,
+  },
   { method: 'GET', path: '/v1/schedules', summary: 'Schedules.' },
   { method: 'GET', path: '/v1/schedules/{name}', summary: 'A schedule, with its next ticks.' },
   { method: 'PUT', path: '/v1/schedules/{name}', summary: 'Set a schedule.', body: PutSchedule },
@@ -56,6 +75,20 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: '/v1/dead-letters/{id}', summary: 'A dead letter.' },
   { method: 'POST', path: '/v1/dead-letters/{id}/resend', summary: 'Send it again.', status: 202 },
   { method: 'DELETE', path: '/v1/dead-letters/{id}', summary: 'Remove it.' },
+  { method: 'GET', path: '/v1/switches', summary: 'What is or was stopped.' },
+  {
+    method: 'PUT',
+    path: '/v1/switches',
+    summary: 'Stop or release a tool, an agent, a tenant or all.',
+    body: SetSwitch,
+  },
+  { method: 'GET', path: '/v1/usage', summary: 'What was used, and what budgets stand at.', query: ReadUsage },
+  {
+    method: 'POST',
+    path: '/v1/prompts/{name}/render',
+    summary: 'A prompt of the bundle, rendered.',
+    body: RenderPrompt,
+  },
   { method: 'GET', path: '/v1/load', summary: 'How the partitions do.' },
   { method: 'GET', path: '/v1/approvals', summary: 'Approvals.', query: ListApprovals },
   { method: 'GET', path: '/v1/approvals/{id}', summary: 'An approval.' },
@@ -63,6 +96,8 @@ export const ENDPOINTS: readonly Endpoint[] = [
   { method: 'GET', path: '/v1/sessions/{id}', summary: 'A conversation’s turns.', query: ReadSession },
   { method: 'GET', path: '/v1/agents', summary: 'Agents of the current bundle.' },
   { method: 'GET', path: '/v1/agents/{name}', summary: 'One agent.' },
+  { method: 'GET', path: '/v1/tools', summary: 'Tool sources, and what is withheld.', query: ListTools },
+  { method: 'POST', path: '/v1/tools/approve', summary: 'Approve tools as they were shown.', body: ApproveTools },
   { method: 'POST', path: '/v1/bundles', summary: 'Apply a bundle.', body: Bundle },
   { method: 'GET', path: '/v1/bundles/current', summary: 'The current bundle.' },
   { method: 'GET', path: '/v1/collections/{collection}/documents', summary: 'A collection’s documents.' },

@@ -1,5 +1,5 @@
 /**
- * OpenAI's Chat Completions over runs. A run's end is the answer; a run that waits for a decision answers at once with
+ * OpenAI's Chat Completions over runs (direct.ts has those without one). A run's end is the answer; a run that waits for a decision answers at once with
  * what it waits for. Invariants: a client that leaves cancels its run, unless it said that it will be back; what went
  * wrong after the run was accepted tells clients not to try again on their own, since that would be a second run.
  */
@@ -13,6 +13,7 @@ import {
   TuttiError,
   toErrorInfo,
 } from '@tutti/contracts';
+import { ATTR } from '@tutti/runtime';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { FollowedRun } from '../adapters/follow-run.ts';
 import { AnswerStream } from '../core/answer-stream.ts';
@@ -26,9 +27,11 @@ import {
   usageChunkBody,
   waitingText,
 } from '../core/chat-response.ts';
+import { directModel } from '../core/direct-request.ts';
 import { errorBody } from '../core/errors.ts';
 import { answeredBefore, answerOpenQuestion, type Continued } from './chat-answer.ts';
 import type { GatewayDeps } from './deps.ts';
+import { type Direct, serveDirect } from './direct.ts';
 import { cancelRun } from './routes-runs.ts';
 import { SseWriter } from './sse-writer.ts';
 import {
@@ -53,10 +56,24 @@ const DONE = '[DONE]';
 
 export function chatRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.post('/v1/chat/completions', async (request, reply) => {
+    const direct = await directOf(deps, request);
+    if (direct) {
+      await serveDirect(deps, request, reply, direct);
+      return reply;
+    }
     const body = parse(ChatCompletionRequest, request.body);
     await new ChatExchange(deps, request, reply, body).serve();
     return reply;
   });
+}
+
+/** A model or a route in place of an agent. */
+async function directOf(deps: GatewayDeps, request: FastifyRequest): Promise<Direct | undefined> {
+  const asked = (request.body as { model?: unknown } | undefined)?.model;
+  if (typeof asked !== 'string') return undefined;
+  const current = await deps.currentBundle(request.identity.tenant);
+  const model = current && directModel(asked, current.bundle);
+  return model === undefined ? undefined : { model, bundle: current!.hash };
 }
 
 function sessionOf(request: FastifyRequest, body: ChatCompletionRequest): string | undefined {
@@ -157,7 +174,7 @@ class ChatExchange {
   async #accept(followed: Followed): Promise<void> {
     const { run, session, agent } = this.#frame;
     this.#reply.headers({ 'x-tutti-run': run, 'x-tutti-session': session });
-    this.#request.span?.attributes({ 'gen_ai.agent.name': agent, 'gen_ai.conversation.id': session, 'tutti.run': run });
+    this.#request.span?.attributes({ [ATTR.agent]: agent, [ATTR.conversation]: session, [ATTR.run]: run });
     if ('commit' in followed && !followed.existing) {
       followed.admit();
       if (this.#session === undefined) await this.#takeOver(this.#chat.history);
@@ -241,7 +258,7 @@ class ChatExchange {
     let mayWait = false;
     for await (const events of following.events()) {
       for (const event of events) {
-        if (event.type === 'token') {
+        if (event.type === 'token' || event.type === 'superseded') {
           each(event);
           continue;
         }
@@ -249,6 +266,7 @@ class ChatExchange {
         if (event.muted) continue;
         const end = endOf(event.entry);
         if (end) return end;
+        this.#noteModel(event.entry);
         each(event);
         if (MAY_WAIT.has(event.entry.type)) mayWait = true;
       }
@@ -257,6 +275,11 @@ class ChatExchange {
     }
     if (this.#left.signal.aborted) return { kind: 'left' };
     return { kind: 'failed', error: this.#gaveUp() };
+  }
+
+  #noteModel(entry: RunEntry): void {
+    if (entry.run !== this.#frame.run || entry.type !== 'step.completed' || entry.result.kind !== 'complete') return;
+    this.#frame.answeredBy = entry.result.completion;
   }
 
   /** The run's owner has the last word on whether it waits: other branches may still be at work. */
@@ -305,11 +328,14 @@ class ChatExchange {
 
 type ChatEvent =
   | { type: 'token'; run: string; callId: string; attempt: number; text: string }
+  | { type: 'superseded'; run: string; callId: string; attempt: number; reason: string }
   | { type: 'entry'; entry: RunEntry };
 
 /** Text that may go out after this event. */
 function tell(answer: AnswerStream, root: string, event: ChatEvent): string {
   if (event.type === 'token') return event.run === root ? answer.token(event) : '';
+  // what went out is checked against the attempt that comes next
+  if (event.type === 'superseded') return '';
   const { entry } = event;
   if (entry.type === 'step.requested' && entry.step.kind === 'complete')
     return answer.requested(entry.callId, entry.step.purpose !== 'plan');

@@ -92,6 +92,8 @@ async function resend(deps: GatewayDeps, request: FastifyRequest, found: FoundLe
     case 'step': {
       if (!letter.run || !letter.version) throw new TuttiError('conflict', `${id} names no run to go on with`);
       const { tenant, principal } = request.identity;
+      const view = await deps.reader.run(tenant, letter.run);
+      if (view) await deps.gate.runStart(request.identity, view.agent);
       const { run, session } = await deps.caller.call(
         'fork',
         { run: letter.run, version: letter.version, effects: 'approve', principal, key: id },

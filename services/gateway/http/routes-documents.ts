@@ -49,6 +49,7 @@ export function documentRoutes(app: FastifyInstance, deps: GatewayDeps): void {
 
   app.get<DocumentParams>(documentPath, async (request) => {
     const { collection, id } = parse(Path, request.params, 'path');
+    await deps.gate.knowledgeRead(request.identity, collection);
     const [document] = await read(request.identity.tenant, { collection, document: id });
     if (!document) throw notFound('document', id);
     return { object: 'document', ...document };
@@ -56,6 +57,7 @@ export function documentRoutes(app: FastifyInstance, deps: GatewayDeps): void {
 
   app.get<CollectionParams>('/v1/collections/:collection/documents', async (request) => {
     const { collection } = parse(CollectionPath, request.params, 'path');
+    await deps.gate.knowledgeRead(request.identity, collection);
     return { object: 'list', data: await read(request.identity.tenant, { collection }) };
   });
 }

@@ -1,7 +1,7 @@
 /**
  * A run's events as SSE. Durable events carry the root's version as their id, so that `Last-Event-ID` resumes exactly
  * there. Events of child runs and tokens have no id: children that were open at that point are sent again from their
- * start (`run` and `n` tell repeats), tokens are not.
+ * start (`run` and `n` tell repeats), tokens are not. `superseded` takes back what tokens of that attempt said.
  */
 
 import { toErrorInfo } from '@tutti/contracts';
@@ -25,7 +25,7 @@ export function eventRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     if (isOver(view.status) && resumeAfter >= view.version && resumeAfter > 0) return reply.code(NO_CONTENT).send();
     const watcher = deps.watchers.acquire();
     try {
-      await stream(deps, request, reply, { tenant: view.tenant, root: view.id, resumeAfter });
+      await stream(deps, reply, { tenant: view.tenant, root: view.id, resumeAfter });
     } finally {
       watcher.release();
     }
@@ -41,7 +41,6 @@ function readResumePoint(request: FastifyRequest<EventsPath>): number {
 
 async function stream(
   deps: GatewayDeps,
-  request: FastifyRequest,
   reply: FastifyReply,
   run: { tenant: string; root: string; resumeAfter: number },
 ): Promise<void> {
@@ -73,7 +72,7 @@ async function stream(
     }
     if (watchers.draining.aborted) writer.retry(config.sseRetryMs);
   } catch (error) {
-    deps.log.error({ error, run: run.root, path: request.url }, 'an event stream failed');
+    deps.log.error({ err: error, run: run.root }, 'an event stream failed');
     writer.send({ event: 'error', data: errorBody(toErrorInfo(error)) });
   } finally {
     following.stop();
@@ -87,6 +86,10 @@ function eventSender(writer: SseWriter, root: string): (event: FollowEvent) => v
     if (event.type === 'token') {
       const { run, callId, attempt, text } = event;
       return writer.send({ event: 'token', data: { run, callId, attempt, text } });
+    }
+    if (event.type === 'superseded') {
+      const { run, callId, attempt, reason } = event;
+      return writer.send({ event: 'superseded', data: { run, callId, attempt, reason } });
     }
     const { entry, muted } = event;
     // A muted entry still tells when its step began.

@@ -1,5 +1,6 @@
 /** Answers to what a run asks its user. As with approvals: 200 once it is taken in, 202 when that takes longer, the same again 200. */
 import { LIMITS, type QuestionRecord, type RunView, TuttiError } from '@tutti/contracts';
+import { ATTR } from '@tutti/runtime';
 import type { FastifyInstance } from 'fastify';
 import { z } from 'zod';
 import { questionBody, runBody } from '../core/views.ts';
@@ -22,7 +23,9 @@ export function inputRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.post<{ Params: { id: string } }>('/v1/runs/:id/input', async (request, reply) => {
     const { text, question: wanted } = parse(AnswerQuestion, request.body);
     const view = await knownRun(deps, request);
+    await deps.gate.runStart(request.identity, view.agent);
     const { question, settled } = await questionOf(deps, view, wanted);
+    request.span?.attributes({ [ATTR.run]: question.waitingRun, [ATTR.root]: view.id, [ATTR.question]: question.id });
     if (settled) return { ...runBody(view), answered: sameAnswer(view, question, settled, text) };
     await sendAnswer(deps, request.identity, question, text);
     const limit = AbortSignal.timeout(deps.config.approvalConfirmMs);

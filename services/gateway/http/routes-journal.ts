@@ -1,11 +1,11 @@
 /** What can be done with a journal: export it, look at the state at a version, fork the run, try a bundle on runs. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Bundle, ForkChanges, isEnd, LIMITS, type RunEntry, RunId, type RunView, TuttiError } from '@tutti/contracts';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import type { GatewayDeps } from './deps.ts';
 import { knownRun } from './routes-runs.ts';
-import { readIdempotencyKey } from './start-run.ts';
+import { readIdempotencyKey, refuseStopped } from './start-run.ts';
 import { parse } from './validate.ts';
 
 export const ReadState = z.strictObject({
@@ -48,8 +48,10 @@ export function journalRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     const { version, effects, bundle, ...rest } = parse(ForkRun, request.body);
     const { id, agent } = await knownRun(deps, request);
     const { tenant, principal } = request.identity;
+    await deps.gate.runStart(request.identity, agent);
+    refuseStopped(deps, request.identity.tenant, agent);
     const key = readIdempotencyKey(request.headers['idempotency-key']);
-    const changes = bundle === undefined ? rest : { ...rest, bundle: await hashOf(deps, bundle) };
+    const changes = bundle === undefined ? rest : { ...rest, bundle: await hashOf(deps, request, bundle) };
     const { run, session } = await deps.caller.call(
       'fork',
       { run: id, version, changes, effects, principal, ...(key === undefined ? {} : { key }) },
@@ -62,7 +64,7 @@ export function journalRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.post('/v1/preflight', async (request) => {
     const { bundle, ...rest } = parse(Preflight, request.body);
     const { tenant } = request.identity;
-    const hash = await hashOf(deps, bundle);
+    const hash = await hashOf(deps, request, bundle);
     const options = { tenant, timeoutMs: deps.config.preflightTimeoutMs };
     const { reports, next } = await deps.caller.call('preflight', { bundle: hash, ...rest }, options);
     const diverging = reports.filter((report) => report.verdict !== 'same').length;
@@ -70,11 +72,20 @@ export function journalRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   });
 }
 
-/** Throws `not_found` for a hash that nothing is stored under. */
-async function hashOf({ bundles }: GatewayDeps, bundle: string | Bundle): Promise<string> {
-  if (typeof bundle !== 'string') return bundles.store(bundle);
-  await bundles.get(bundle);
-  return bundle;
+/**
+ * Throws `not_found` for a hash that nothing is stored under, and `forbidden` for whoever may not apply it: a run under a
+ * bundle of one's own choice is a run under policies of one's own choice.
+ */
+async function hashOf(
+  { bundles, gate }: GatewayDeps,
+  request: FastifyRequest,
+  bundle: string | Bundle,
+): Promise<string> {
+  const given = typeof bundle === 'string' ? await bundles.get(bundle) : bundle;
+  await gate.bundleApply(request.identity, given.name);
+  if (typeof bundle === 'string') return bundle;
+  gate.check(bundle);
+  return bundles.store(bundle);
 }
 
 export const JSON_LINES = 'application/jsonl';

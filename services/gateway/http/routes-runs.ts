@@ -10,6 +10,7 @@ import {
   TuttiError,
   WhenBusy,
 } from '@tutti/contracts';
+import { ATTR, logOf } from '@tutti/runtime';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { EntryViews } from '../core/public-entry.ts';
@@ -64,8 +65,12 @@ export function runRoutes(app: FastifyInstance, deps: GatewayDeps): void {
       traceparent: request.span?.traceparent,
     });
     const { run, session, existing } = prepared;
-    request.span?.attributes({ 'gen_ai.agent.name': body.agent, 'gen_ai.conversation.id': session, 'tutti.run': run });
+    request.span?.attributes({ [ATTR.agent]: body.agent, [ATTR.conversation]: session, [ATTR.run]: run });
     if (!existing) await prepared.commit();
+    deps.log.debug(
+      { ...logOf({ run, traceparent: request.span?.traceparent }), agent: body.agent },
+      'a run is accepted',
+    );
     const links = { self: `/v1/runs/${run}`, events: `/v1/runs/${run}/events` };
     // A repeated request gets the same answer, whatever has become of the run meanwhile.
     reply.code(202).send({ id: run, object: 'run', session, agent: body.agent, status: 'queued', links });
@@ -76,7 +81,8 @@ export function runRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     const { tenant } = request.identity;
     const filter = session === undefined ? {} : { session: sessionFor(tenant, session) };
     const { runs } = await deps.memory.read(tenant, { op: 'runs', ...rest, ...filter, children: children === 'true' });
-    return { object: 'list', data: runs.map(runBody), has_more: runs.length === rest.limit };
+    const readable = await deps.gate.readable(request.identity, runs);
+    return { object: 'list', data: readable.map(runBody), has_more: runs.length === rest.limit };
   });
 
   app.get<RunPath>('/v1/runs/:id', async (request) => runBody(await knownRun(deps, request)));
@@ -84,6 +90,7 @@ export function runRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.post<RunPath>('/v1/runs/:id/cancel', async (request, reply) => {
     const { reason } = parse(CancelRun, request.body ?? {});
     const view = await knownRun(deps, request);
+    await deps.gate.runStart(request.identity, view.agent);
     if (isOver(view.status)) throw new TuttiError('conflict', `run ${view.id} has ended already: ${view.status}`);
     await cancelRun(deps, view, request.identity.principal.id, reason);
     reply.code(202).send({ ...runBody(view), cancelling: true });
@@ -103,11 +110,12 @@ export function runRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   });
 }
 
-/** Throws `not_found`, for another tenant's run too. */
+/** Throws `not_found`, for another tenant's run too, and `forbidden` where policy keeps it from who asks. */
 export async function knownRun(deps: GatewayDeps, request: FastifyRequest<RunPath>) {
   const id = parseId(RunId, request.params.id, 'run');
   const view = await deps.reader.run(request.identity.tenant, id);
   if (!view) throw notFound('run', id);
+  await deps.gate.journalRead(request.identity, view);
   return view;
 }
 

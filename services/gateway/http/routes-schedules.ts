@@ -58,6 +58,7 @@ export function scheduleRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     const { tenant, principal } = request.identity;
     const { bundle } = await currentBundle(deps, tenant);
     if (!Object.hasOwn(bundle.agents, rest.agent)) throw notFound('agent', rest.agent);
+    await deps.gate.runStart(request.identity, rest.agent);
     const known = await schedulesOf(deps, tenant);
     if (!known.some((one) => one.name === name) && known.length >= LIMITS.schedulesPerTenantMax)
       throw new TuttiError('limit_exceeded', `a tenant has ${LIMITS.schedulesPerTenantMax} schedules at most`);

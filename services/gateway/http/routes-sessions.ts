@@ -15,6 +15,7 @@ export function sessionRoutes(app: FastifyInstance, deps: GatewayDeps): void {
     const { limit } = parse(ReadSession, request.query, 'query');
     const { tenant } = request.identity;
     const session = sessionFor(tenant, parse(SessionName, request.params.id, 'session'));
+    await deps.gate.memoryRead(request.identity, session);
     const { turns } = await deps.memory.read(tenant, { op: 'turns', session, limit });
     return { id: session, object: 'session', turns: z.array(Turn).parse(turns).map(turnBody) };
   });

@@ -58,16 +58,19 @@ export interface PreparedRun {
   commit(): Promise<void>;
 }
 
-type Deps = Pick<GatewayDeps, 'bundles' | 'reader' | 'inbound' | 'load'>;
+type Deps = Pick<GatewayDeps, 'bundles' | 'reader' | 'inbound' | 'load' | 'gate' | 'switches'>;
 
 export async function prepareRun(deps: Deps, identity: Identity, request: StartRequest): Promise<PreparedRun> {
   const { tenant, principal } = identity;
   const { session, run } = idsFor(tenant, request);
   const admit = () => deps.load.admit(run);
   const existing = request.idempotencyKey === undefined ? null : await earlierRun(deps, tenant, run, request);
+  if (existing) await deps.gate.journalRead(identity, existing);
   if (existing) return { run, session, existing, admit, commit: async () => {} };
   const { hash, bundle } = await currentBundle(deps, tenant);
   checkAgent(bundle, request.agent);
+  await deps.gate.runStart(identity, request.agent, { hash, bundle });
+  refuseStopped(deps, tenant, request.agent);
   return {
     run,
     session,
@@ -79,6 +82,12 @@ export async function prepareRun(deps: Deps, identity: Identity, request: StartR
       await deps.inbound.write({ v: 1, type: 'start', tenant, session, run, at: Date.now(), start }, run);
     },
   };
+}
+
+/** Throws `forbidden` while the kill switch keeps this agent from starting. */
+export function refuseStopped({ switches }: Pick<GatewayDeps, 'switches'>, tenant: string, agent: string): void {
+  const stop = switches.stop({ tenant, agent });
+  if (stop !== undefined) throw new TuttiError('forbidden', `${stop}: no run of "${agent}" is started`);
 }
 
 function startOf(

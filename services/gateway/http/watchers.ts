@@ -18,6 +18,9 @@ export class Watchers {
     this.#max = watchersMax;
   }
 
+  get open(): number {
+    return this.#open;
+  }
   /** Aborted as soon as stopping begins: streams close, since their clients can resume elsewhere. */
   get draining(): AbortSignal {
     return this.#draining.signal;

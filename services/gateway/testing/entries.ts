@@ -189,6 +189,7 @@ export class Journal {
       endedAt: ended ? last.at : null,
       question: this.openQuestions()[0] ?? null,
       waitingFor: this.status === 'waiting' ? (this.openQuestions().length > 0 ? 'input' : 'approval') : null,
+      ...(last && 'undo' in last && last.undo ? { undo: last.undo } : {}),
       version: this.entries.length,
     };
   }

@@ -81,6 +81,8 @@ export function storeContract(
               effect: 'irreversible',
             },
           ],
+          label: { integrity: 'untrusted', confidentiality: ['secret', 'hr'] },
+          did: { calls: 1, effects: 1, tools: { 'a.b': 1 }, collections: ['hr'], sums: { spent: 2.5 } },
         });
         await store.remember([{ tenant, turn }]);
         expect(await store.turns(tenant, turn.session, 1)).toEqual([turn]);
@@ -287,6 +289,78 @@ export function storeContract(
         await project(tenant, 3, root.decides(5, 'denied').entries);
         expect(await list({ status: 'pending', run: root.run })).toEqual([three, one]);
         expect(await list({ status: 'denied' })).toEqual([five]);
+      });
+    });
+
+    describe('pruning', () => {
+      // Older than everything of the other tests: pruning knows no tenants.
+      const LONG_AGO = 1_000_000_000_000;
+      const HOUR_MS = 3_600_000;
+      const ids = async (tenant: string) =>
+        (await store.runs(tenant, { children: true, limit: 50 })).map(({ id }) => id).sort();
+      const travelOf = (tenant: string, hour: number) => travelRun({ tenant, startAt: LONG_AGO + hour * HOUR_MS });
+
+      test('everything of runs that ended before goes, the oldest first; later and live ones stay, and so do turns', async () => {
+        const tenant = newTenant();
+        const [first, second, later] = [travelOf(tenant, 1), travelOf(tenant, 2), travelOf(tenant, 9)];
+        const live = runLog({ tenant, startAt: LONG_AGO }).started().executes(1).wantsApproval(1);
+        const logs = [first, second, later, live];
+        for (const [i, log] of logs.entries()) await project(tenant, i + 1, log.entries);
+        const batch = batchOf([], [lateOf(first.run, 1)]);
+        const state = writeOf(tenant, at(1), first.entries).runs[0]!;
+        await store.project(fold({ stream: tenant, position: at(9) }, [{ position: at(9), batch }], () => state).write);
+        expect(await store.late(tenant, first.run)).toHaveLength(1);
+        await store.remember([{ tenant, turn: { ...turnOf(first.session, 1), run: first.run } }]);
+
+        expect(await store.prune(LONG_AGO + 5 * HOUR_MS, 1)).toBe(1);
+        expect(await ids(tenant)).toEqual([second.run, later.run, live.run].sort());
+        expect(await store.journal(tenant, first.run, 0, 10)).toEqual([]);
+        expect(await store.late(tenant, first.run)).toEqual([]);
+        expect(await store.approvals(tenant, { run: first.run, limit: 10 })).toEqual([]);
+        expect(await store.turns(tenant, first.session, 10)).toHaveLength(1);
+
+        expect(await store.prune(LONG_AGO + 5 * HOUR_MS, 50)).toBe(1);
+        expect(await store.prune(LONG_AGO + 5 * HOUR_MS, 50)).toBe(0);
+        expect(await ids(tenant)).toEqual([later.run, live.run].sort());
+        expect(await store.journal(tenant, later.run, 0, 1_000)).toEqual(later.entries);
+        expect(await store.approvals(tenant, { run: live.run, limit: 10 })).toHaveLength(1);
+        await store.prune(LONG_AGO + 20 * HOUR_MS, 50);
+      });
+
+      test('a run goes with all below it, and stays while one of them has not ended', async () => {
+        const tenant = newTenant();
+        const root = travelOf(tenant, 1);
+        const parent = (run: string, session: string) => ({ run, session, callId: derivedCallId(run, 1) });
+        const child = travelRun({
+          tenant,
+          startAt: LONG_AGO + HOUR_MS,
+          root: root.run,
+          parent: parent(root.run, root.session),
+        });
+        const below = runLog({
+          tenant,
+          startAt: LONG_AGO + HOUR_MS,
+          root: root.run,
+          parent: parent(child.run, child.session),
+        }).started();
+        for (const [i, log] of [root, child, below].entries()) await project(tenant, i + 1, log.entries);
+        expect(await store.prune(LONG_AGO + 5 * HOUR_MS, 50)).toBe(0);
+        expect(await ids(tenant)).toHaveLength(3);
+
+        await project(tenant, 4, below.completed().entries);
+        expect(await store.prune(LONG_AGO + 5 * HOUR_MS, 50)).toBe(3);
+        expect(await ids(tenant)).toEqual([]);
+        expect(await store.journal(tenant, below.run, 0, 10)).toEqual([]);
+      });
+
+      test('what is kept takes bytes, and less when it is gone', async () => {
+        const tenant = newTenant();
+        const before = await store.bytes();
+        for (let i = 1; i <= 20; i++) await project(tenant, i, travelOf(tenant, 1).entries);
+        const full = await store.bytes();
+        expect(full).toBeGreaterThan(before);
+        while ((await store.prune(LONG_AGO + 5 * HOUR_MS, 50)) > 0);
+        expect(await store.bytes()).toBeLessThan(full);
       });
     });
   });

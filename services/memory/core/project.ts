@@ -9,7 +9,14 @@
  * approval is granted. Children at work do not count as steps: a human is still what is missing.
  * The planner shows the same of the runs that it owns (its `evolve` and `viewOf`); where they differ one of us is wrong.
  */
-import type { ApprovalRecord, RunEntry, RunStatus, RunView, Usage } from '@tutti/contracts';
+import {
+  type ApprovalRecord,
+  contentHash,
+  type RunEntry,
+  type RunStatus,
+  type RunView,
+  type Usage,
+} from '@tutti/contracts';
 import type { ChildWaits, OpenWork, RunState } from './run-state.ts';
 
 export interface Projected {
@@ -87,6 +94,8 @@ function advance(before: RunView, open: OpenWork, entry: RunEntry): Projected {
       return under(view, closeStep(open, entry.callId));
     case 'approval.requested':
       return requested(view, open, entry.approval);
+    case 'approval.voted':
+      return voted(view, open, entry);
     case 'approval.decided':
       return decided(view, open, entry);
     case 'question.asked':
@@ -175,7 +184,15 @@ function ended(view: RunView, open: OpenWork, entry: EntryOf<keyof typeof ENDS>)
   return {
     state: {
       v: 2,
-      view: { ...view, status, usage: entry.usage, endedAt: entry.at, waitingFor: null, question: null },
+      view: {
+        ...view,
+        status,
+        usage: entry.usage,
+        endedAt: entry.at,
+        waitingFor: null,
+        question: null,
+        ...(entry.type !== 'run.completed' && entry.undo ? { undo: entry.undo } : {}),
+      },
       open: null,
     },
     approvals: givenUp(open, entry.at, by, reason),
@@ -185,6 +202,21 @@ function ended(view: RunView, open: OpenWork, entry: EntryOf<keyof typeof ENDS>)
 function requested(view: RunView, open: OpenWork, approval: ApprovalRecord): Projected {
   const others = open.approvals.filter(({ id }) => id !== approval.id);
   return under(view, { ...closeStep(open, approval.callId), approvals: [...others, approval] }, [approval]);
+}
+
+/** As the planner's state has it (services/planner/core/evolve.ts). */
+function voted(view: RunView, open: OpenWork, entry: EntryOf<'approval.voted'>): Projected {
+  const record = open.approvals.find(({ id }) => id === entry.approval);
+  if (!record) return under(view, open);
+  const { arguments: written } = entry;
+  const edited = written && {
+    asked: record.asked ?? record.arguments,
+    arguments: written,
+    argumentsHash: contentHash({ tool: record.tool, arguments: written }),
+  };
+  const after = { ...record, ...edited, approvedBy: edited ? [entry.by] : [...(record.approvedBy ?? []), entry.by] };
+  const approvals = open.approvals.map((other) => (other.id === after.id ? after : other));
+  return under(view, { ...open, approvals }, [after]);
 }
 
 /** A granted step is open again: its owner sends it with the grant. */

@@ -62,6 +62,15 @@ export interface MemoryStore {
   /** Resolves when no power loss can take what `project` has resolved for before: from then on the log need not have it. */
   settle(): Promise<void>;
 
+  /**
+   * Removes what is kept of runs that ended before `endedBefore` (Unix ms): views, journals, approvals, late results, of every
+   * tenant, those that were created first. A run goes together with all runs below it, and only when they have all ended.
+   * At most `limit` runs without a parent, and what is below them. Resolves with how many runs are gone. Turns stay.
+   */
+  prune(endedBefore: number, limit: number): Promise<number>;
+  /** What all of it takes, in bytes, without room that is free for what comes next. */
+  bytes(): Promise<number>;
+
   run(tenant: string, run: string): Promise<RunView | null>;
   /** Newest first, by creation and then id. An unknown `before` is `invalid_request`. */
   runs(tenant: string, filter: RunsFilter): Promise<RunView[]>;

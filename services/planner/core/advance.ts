@@ -6,6 +6,7 @@ import { mayReplan, replanReason, startTasks, tasksSettled } from './plans.ts';
 import type { Round } from './round.ts';
 import { type ActiveRun, isActive, isEmpty, type RunState } from './state.ts';
 import { request } from './steps.ts';
+import { undoNext } from './undo.ts';
 
 export function advance(round: Round, run: RunState): void {
   if (round.run(run.id) !== run || !isActive(run)) return;
@@ -13,6 +14,7 @@ export function advance(round: Round, run: RunState): void {
   if (journalFull(run) && run.phase !== 'remember') return end(round, run, journalLimit(run));
   if (run.phase === 'tasks') startTasks(round, run);
   if (round.run(run.id) !== run || waits(run)) return;
+  if (run.start.undo) return undoNext(round, run);
   switch (run.phase) {
     case 'gather':
       return complete(round, run, run.strategy === 'plan' ? 'plan' : run.strategy === 'direct' ? 'answer' : 'act');

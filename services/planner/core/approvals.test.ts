@@ -1,6 +1,7 @@
 /** Calls that wait for a human: decided, expired, cancelled, in every order in which these can come. */
 import { contentHash } from '@tutti/contracts';
 import { describe, expect, test } from 'vitest';
+import { requestOf } from './requests.ts';
 import { pendingApprovals } from './state.ts';
 import { approvalRequired, done, runId, sessionId, startMessage } from './test-kit/parts.ts';
 import { Spec } from './test-kit/spec.ts';
@@ -24,7 +25,8 @@ describe('a call that needs a human', () => {
     expect(spec.active(run).status).toBe('waiting');
     decide('approve');
     expect(spec.last.toSend).toEqual([{ run, callId: approval.callId }]);
-    expect(spec.call(run, 'act').grant).toEqual({ id: approval.id, argumentsHash: 'h', by: 'kim', at: spec.now });
+    const { id, expiresAt } = approval;
+    expect(spec.call(run, 'act').grant).toEqual({ id, argumentsHash: 'h', by: 'kim', at: spec.now, expiresAt });
     spec.does(run, 'act');
     expect(spec.story).toEqual(['got execute', 'ask act']);
   });
@@ -177,4 +179,136 @@ describe('a call that needs a human', () => {
     decide('approve');
     expect(spec.state.approvals.size).toBe(1);
   });
+});
+
+describe('several humans', () => {
+  const needsTwo = () => {
+    const spec = new Spec({ a: {} });
+    const run = spec.start('a');
+    spec.gather(run).model(run, null, ['act', { price: 7 }]);
+    spec.does(run, 'act', approvalRequired({ quorum: 2, approvers: ['kim', 'lee'] }));
+    const approval = () => spec.active(run).approvals.at(-1)!;
+    const decide = (by: string, more = {}) =>
+      spec.tell(run, { type: 'approve', approval: approval().id, decision: 'approve', by, ...more });
+    return { spec, run, approval, decide };
+  };
+  test('have to say yes, each counts once, and the grant names them', () => {
+    const { spec, run, approval, decide } = needsTwo();
+    expect(decide('kim').entries.map(({ type }) => type)).toEqual(['approval.voted']);
+    expect(approval()).toMatchObject({ status: 'pending', approvedBy: ['kim'], quorum: 2 });
+    expect(decide('kim').entries).toEqual([]);
+    decide('lee');
+    expect(approval()).toMatchObject({ status: 'approved', decidedBy: 'lee' });
+    expect(spec.call(run, 'act').grant).toMatchObject({ by: 'lee', approvedBy: ['kim', 'lee'] });
+  });
+  test('one no is enough', () => {
+    const { spec, decide } = needsTwo();
+    decide('kim');
+    decide('lee', { decision: 'deny', reason: 'no' });
+    expect(spec.story).toEqual(['approval.decided denied', 'ask act']);
+  });
+  test('a yes that came before the time was over does not outlive it', () => {
+    const { spec, decide, approval } = needsTwo();
+    decide('kim');
+    spec.now = approval().expiresAt;
+    decide('lee');
+    expect(spec.story).toEqual(['approval.decided expired', 'ask act']);
+  });
+  test('who writes other arguments begins the count anew; whoever saw the ones before decides nothing', () => {
+    const { spec, run, approval, decide } = needsTwo();
+    const before = approval().argumentsHash;
+    decide('kim');
+    decide('lee', { arguments: { price: 5 }, argumentsHash: before });
+    expect(approval()).toMatchObject({ status: 'pending', arguments: { price: 5 }, approvedBy: ['lee'] });
+    expect(approval().asked).toEqual({ shown: true });
+    expect(decide('kim', { argumentsHash: before }).entries).toEqual([]);
+    decide('kim', { argumentsHash: approval().argumentsHash });
+    const call = spec.call(run, 'act');
+    const hash = contentHash({ tool: 'act', arguments: { price: 5 } });
+    expect(call.grant).toMatchObject({ argumentsHash: hash, approvedBy: ['lee', 'kim'] });
+    expect(call.grant?.editedFrom).toBe(contentHash({ tool: 'act', arguments: { shown: true } }));
+    expect(call.step).toMatchObject({ call: { arguments: { price: 5 } } });
+  });
+});
+
+describe('arguments that an approver wrote', () => {
+  test('are what is called, and the model is told', () => {
+    const { spec, run, decide } = asking();
+    decide('approve', { arguments: { price: 5 } });
+    expect(spec.call(run, 'act').step).toMatchObject({ call: { arguments: { price: 5 } } });
+    spec.does(run, 'act');
+    expect(spec.active(run).actions.at(-1)).toMatchObject({
+      arguments: { price: 5 },
+      content: expect.stringMatching(/^An approver changed the arguments to \{"price":5\}\.\n/),
+    });
+  });
+  test('the same as were asked about are no change', () => {
+    const { spec, run, decide } = asking();
+    decide('approve', { arguments: { shown: true } });
+    expect(spec.entries(run, 'approval.voted')).toEqual([]);
+    expect(spec.call(run, 'act').grant?.editedFrom).toBeUndefined();
+  });
+  test('are not taken where the call may have happened already', () => {
+    const spec = new Spec({ a: {} });
+    const run = spec.start('a');
+    spec.gather(run).model(run, null, ['act', {}]);
+    spec.does(run, 'act', approvalRequired({ policy: 'tutti.effect-unknown' }));
+    const { approval } = spec.entries(run, 'approval.requested')[0]!;
+    const edit = {
+      type: 'approve',
+      approval: approval.id,
+      decision: 'approve',
+      by: 'kim',
+      arguments: { a: 1 },
+    } as const;
+    expect(spec.tell(run, edit).entries).toEqual([]);
+  });
+});
+
+describe('an approval that does not count any more', () => {
+  const basis = { schema: 's1', policies: 'p1', data: 'd1' };
+  test('is asked for again with what has changed', () => {
+    const spec = new Spec({ a: {} });
+    const run = spec.start('a');
+    spec.gather(run).model(run, null, ['act', {}]);
+    spec.does(run, 'act', approvalRequired({ basis, shown: '{"price":120,"seats":2}' }));
+    const first = spec.entries(run, 'approval.requested')[0]!.approval;
+    expect(first.changes).toBeUndefined();
+    spec.tell(run, { type: 'approve', approval: first.id, decision: 'approve', by: 'kim' });
+    expect(spec.call(run, 'act').grant).toMatchObject({ basis });
+    const now = { schema: 's2', policies: 'p1', data: 'd2' };
+    spec.does(
+      run,
+      'act',
+      approvalRequired({ basis: now, shown: '{"price":180,"seats":2}', arguments: { shown: false }, quorum: 2 }),
+    );
+    const second = spec.active(run).approvals.at(-1)!;
+    expect(second.id).not.toBe(first.id);
+    expect(second.changes).toEqual([
+      'shown: true → false',
+      'the parameters of the tool are others',
+      'shown.price: 120 → 180',
+      '2 have to approve, no longer 1',
+    ]);
+  });
+  test('because its time is over: the call is sent without it', () => {
+    const { spec, run, decide, approval } = asking();
+    decide('approve');
+    const open = spec.call(run, 'act');
+    const { state } = spec;
+    const active = spec.active(run);
+    const agent = spec.last.agent(active)!;
+    const sent = (now: number) => requestOf(state, active, open, agent, undefined, now).body;
+    expect(sent(approval.expiresAt - 1)).toMatchObject({ approval: { id: approval.id } });
+    expect(sent(approval.expiresAt)).not.toHaveProperty('approval');
+  });
+});
+
+test('what is given up must not begin any more, where it may change something', () => {
+  const spec = new Spec({ a: {} });
+  const run = spec.start('a');
+  spec.gather(run).model(run, null, ['act', {}]);
+  const { callId } = spec.call(run, 'act');
+  spec.tell(run, { type: 'cancel', by: 'kim', reason: 'no' });
+  expect(spec.last.forgotten).toEqual([{ run, callId, bar: spec.state.runs.get(run)!.tenant }]);
 });

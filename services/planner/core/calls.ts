@@ -12,6 +12,7 @@ import {
 } from './engine-tools.ts';
 import { REPORT_PROBLEM } from './evolve.ts';
 import { childShare } from './limits.ts';
+import { countsOf } from './provenance.ts';
 import { agentOf, type Round } from './round.ts';
 import type { ActiveRun } from './state.ts';
 import { request } from './steps.ts';
@@ -21,7 +22,8 @@ export function callsOf(round: Round, run: ActiveRun, calls: ToolCall[]): void {
   const own = new Set(agent ? engineTools(run, agent).map((tool) => tool.name) : []);
   let children = calls.filter((call) => own.has(call.name) && startsChild(call)).length;
   for (const call of calls) {
-    if (!own.has(call.name)) request(round, run, { kind: 'execute', call }, call.id);
+    if (!own.has(call.name))
+      request(round, run, { kind: 'execute', call, ...countsOf(round.state, run, call) }, call.id);
     else carryOut(round, run, call, children);
     if (startsChild(call)) children--;
     if (round.run(run.id) !== run) return;

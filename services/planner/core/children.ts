@@ -5,6 +5,9 @@ import {
   derivedRunId,
   derivedSessionId,
   type InboundMessage,
+  isNothing,
+  mergeHistories,
+  NOTHING_DONE,
   type RunStart,
 } from '@tutti/contracts';
 import type { Round } from './round.ts';
@@ -25,7 +28,7 @@ export function startChild(
     session,
     task,
     ...(kind === 'task' ? {} : { kind }),
-    start,
+    start: start.parent ? { ...start, parent: { ...start.parent, task } } : start,
   });
 }
 
@@ -35,6 +38,7 @@ export function childStart(
 ): RunStart {
   const { start } = run;
   const { share } = child;
+  const did = mergeHistories(start.did ?? NOTHING_DONE, run.did);
   return {
     agent: child.agent,
     input: child.input,
@@ -59,6 +63,8 @@ export function childStart(
     // The same words and model for tasks of the same agent; another agent has its own.
     ...(child.agent === start.agent && start.instructions !== undefined ? { instructions: start.instructions } : {}),
     ...(start.model === undefined ? {} : { model: start.model }),
+    label: run.label,
+    ...(isNothing(did) ? {} : { did }),
     ...(start.effects === undefined ? {} : { effects: start.effects }),
     ...(start.recallBefore === undefined ? {} : { recallBefore: start.recallBefore }),
     ...(start.traceparent ? { traceparent: start.traceparent } : {}),

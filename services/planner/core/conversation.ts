@@ -1,5 +1,8 @@
-/** The messages that a model sees for a step. A function of the run alone, so that a new owner sends the same ones. */
-import type { Action, AgentManifest, ChatMessage } from '@tutti/contracts';
+/**
+ * The messages that a model sees for a step, and what they are. A function of the run alone, so that a new owner sends the
+ * same ones.
+ */
+import type { Action, AgentManifest, ChatMessage, Segment } from '@tutti/contracts';
 import {
   ANSWER_INSTRUCTIONS,
   helpersText,
@@ -19,15 +22,23 @@ export function conversation(
   purpose: 'plan' | 'act' | 'answer',
   threadLength: number,
   helpers: { name: string; description: string }[] = [],
-): ChatMessage[] {
-  return [
-    { role: 'system', content: systemText(run, agent, purpose, helpers) },
-    ...history(run),
-    ...interrupted(run),
-    { role: 'user', content: goalText(run) },
-    ...pairs(earlierActions(run)),
-    ...thread(run, threadLength),
-  ];
+): { messages: ChatMessage[]; segments: Segment[] } {
+  const messages: ChatMessage[] = [];
+  const segments: Segment[] = [];
+  const add = (kind: Segment['kind'], part: ChatMessage[]) => {
+    if (part.length === 0) return;
+    segments.push({ kind, messages: part.length });
+    for (const message of part) messages.push(message);
+  };
+  add('instructions', [{ role: 'system', content: systemText(run, agent, purpose, helpers) }]);
+  if (run.recall?.summary)
+    add('summary', [{ role: 'system', content: `Earlier in this conversation: ${run.recall.summary}` }]);
+  add('history', history(run));
+  add('history', interrupted(run));
+  add('goal', [{ role: 'user', content: goalText(run) }]);
+  add('earlier', pairs(earlierActions(run)));
+  add('thread', thread(run, threadLength));
+  return { messages, segments };
 }
 
 export function goalText(run: ActiveRun): string {
@@ -47,7 +58,6 @@ function systemText(
   if (purpose !== 'answer' && helpers.length > 0) parts.push(helpersText(helpers));
   const notes = [...(run.start.brief?.notes ?? []), ...ownNotes(run)];
   if (notes.length > 0) parts.push(taskNotes(notes));
-  if (run.recall?.summary) parts.push(`Earlier in this conversation: ${run.recall.summary}`);
   return parts.join('\n\n');
 }
 

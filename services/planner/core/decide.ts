@@ -4,7 +4,7 @@
  */
 import { type Bundle, type InboundMessage, TuttiError } from '@tutti/contracts';
 import { advance } from './advance.ts';
-import { decideApproval, isOver } from './approvals.ts';
+import { decideApproval, isOver, takeDecision } from './approvals.ts';
 import { childEnds, childWaits } from './children.ts';
 import { cancel, end, givenUp } from './ends.ts';
 import { takeFork } from './fork.ts';
@@ -155,11 +155,9 @@ export class Decider extends Round {
     if (message.type === 'cancel') return cancel(this, run, message.by, message.reason);
     if (!isActive(run)) return;
     switch (message.type) {
-      case 'approve': {
-        const decision = message.decision === 'approve' ? 'approved' : 'denied';
-        decideApproval(this, run, message.approval, decision, message.by, message.reason);
+      case 'approve':
+        takeDecision(this, run, message);
         return advance(this, run);
-      }
       case 'input': {
         const { question, text, by, key } = message;
         const open = own(run.questions, question);

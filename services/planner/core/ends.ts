@@ -1,19 +1,21 @@
 /** How a run comes to its end: with its answer, with an error and what was achieved until then, or cancelled. */
-import { type Citation, type ErrorInfo, TuttiError } from '@tutti/contracts';
+import { type Citation, type ErrorInfo, TuttiError, type UndoOffer } from '@tutti/contracts';
 import { decideApproval } from './approvals.ts';
 import type { Round } from './round.ts';
 import { type ActiveRun, isActive, isEmpty, isEnded, type RunState } from './state.ts';
+import { offersOf } from './undo.ts';
 
 export function end(round: Round, run: RunState, error?: ErrorInfo): void {
   if (isEnded(round.run(run.id) ?? run)) return;
   const usage = isActive(run) ? { ...run.usage } : NO_USAGE;
   if (error) {
     const output = isActive(run) ? (run.answer ?? achieved(run)) : '';
+    const undo = isActive(run) ? undoOf(round, run) : {};
     if (isActive(run) && hasWork(run)) {
-      for (const callId of Object.keys(run.open)) round.forgotten.push({ run: run.id, callId });
+      giveUpOpen(round, run);
       round.emit(run.id, { type: 'run.cancelling', by: 'system', reason: error.message });
     }
-    return round.emit(run.id, { type: 'run.failed', error, output, usage });
+    return round.emit(run.id, { type: 'run.failed', error, output, usage, ...undo });
   }
   if (!isActive(run)) throw new Error(`run ${run.id} has not begun, and cannot be completed`);
   const output = run.answer ?? '';
@@ -45,6 +47,20 @@ export function givenUp(reason: string): ErrorInfo {
   return new TuttiError('internal', `Tutti could not go on with this run: ${reason}`).toInfo();
 }
 
+/** What it leaves behind; of a child that is the parent's to tell, which has its actions. */
+function undoOf(round: Round, run: ActiveRun): { undo?: UndoOffer[] } {
+  const undo = offersOf(round, run);
+  return undo.length > 0 ? { undo } : {};
+}
+
+/** What might have an effect must not begin any more either: a planner that stood still may have it on its way. */
+function giveUpOpen(round: Round, run: ActiveRun): void {
+  for (const { callId, step } of Object.values(run.open)) {
+    const bar = step.kind === 'execute' && step.effect !== 'pure' ? { bar: run.tenant } : {};
+    round.forgotten.push({ run: run.id, callId, ...bar });
+  }
+}
+
 const NO_USAGE = { modelCalls: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 };
 
 function hasWork(run: ActiveRun): boolean {
@@ -59,14 +75,16 @@ function hasWork(run: ActiveRun): boolean {
 
 export function cancel(round: Round, run: RunState, by: string, reason: string): void {
   if (isEnded(run)) return;
+  const undo = isActive(run) ? undoOf(round, run) : {};
   if (isActive(run)) {
-    for (const callId of Object.keys(run.open)) round.forgotten.push({ run: run.id, callId });
+    giveUpOpen(round, run);
     for (const approval of run.approvals) decideApproval(round, run, approval.id, 'cancelled', by, reason);
     for (const question of Object.keys(run.questions))
       round.emit(run.id, { type: 'question.answered', question, outcome: 'cancelled', text: reason, by });
   }
   round.emit(run.id, { type: 'run.cancelling', by, reason });
-  round.emit(run.id, { type: 'run.cancelled', by, reason, usage: isActive(run) ? { ...run.usage } : NO_USAGE });
+  const usage = isActive(run) ? { ...run.usage } : NO_USAGE;
+  round.emit(run.id, { type: 'run.cancelled', by, reason, usage, ...undo });
 }
 
 /** What a run that ends early has to show: the results that it had. */

@@ -1,5 +1,5 @@
 /** How runs end: what they leave to their parent, their session, their schedule, and to the state. */
-import type { Passage, RunEntry } from '@tutti/contracts';
+import { type Passage, type RunEntry, SYSTEM_LABEL } from '@tutti/contracts';
 import { boundActions, boundText } from './bounds.ts';
 import type { Entry } from './evolve.ts';
 import { post } from './evolve-letters.ts';
@@ -89,6 +89,7 @@ function endedRun(run: RunState, entry: End): EndedRun {
     usage: active?.usage ?? entry.usage,
     degraded: entry.type === 'run.completed' ? entry.degraded : (active?.degraded ?? false),
     approvals: active?.approvals ?? [],
+    ...(entry.type !== 'run.completed' && entry.undo ? { undo: entry.undo } : {}),
   };
 }
 
@@ -142,6 +143,8 @@ function tellEnd(state: PartitionState, run: RunState, ended: EndedRun, at: numb
           usage: ended.usage,
           ...(ended.error ? { error: ended.error } : {}),
           ...surprise,
+          // One that never began has read and done nothing.
+          ...(isActive(run) ? { label: run.label, did: run.did } : { label: SYSTEM_LABEL }),
         },
       },
     });

@@ -3,10 +3,21 @@
  * owner applies the same entries from the log, so both have the same state. One function an entry type; what concerns
  * the whole partition is in evolve-partition.ts, endings in evolve-end.ts.
  */
-import type { Action, ApprovalRecord, ChildOutcome, Passage, RunEntry } from '@tutti/contracts';
+import {
+  type Action,
+  type ApprovalGrant,
+  type ApprovalRecord,
+  type ChildOutcome,
+  contentHash,
+  type Passage,
+  RESULT_LABEL,
+  type RunEntry,
+} from '@tutti/contracts';
+import { EFFECT_UNKNOWN } from './approvals.ts';
 import { outcomeText } from './conversation.ts';
 import { cancelling, end } from './evolve-end.ts';
 import { post, tellParent } from './evolve-letters.ts';
+import { count, read, readBeginning, readChild, readPassages, readRecall, uncount } from './provenance.ts';
 import { countPlace, dueOf, isIdle, markReady, sessionOf, tenantOf, unready, wallEnd } from './rebuild.ts';
 import {
   type ActiveRun,
@@ -77,6 +88,7 @@ function accept(state: PartitionState, entry: Entry<'run.accepted'>): void {
 function started(state: PartitionState, queuedRun: QueuedRun, entry: Entry<'run.started'>): void {
   const { id, tenant, start } = queuedRun;
   const run = activeRun(queuedRun, { status: 'running', startedAt: entry.at, strategy: entry.strategy });
+  readBeginning(run, entry.label);
   state.runs.set(id, run);
   const session = sessionOf(state, run);
   session.queue = session.queue.filter((other) => other !== id);
@@ -136,6 +148,8 @@ function apply(state: PartitionState, run: ActiveRun, entry: ActiveEntry): void 
       return;
     case 'approval.requested':
       return approvalRequested(state, run, entry);
+    case 'approval.voted':
+      return voted(state, run, entry);
     case 'approval.decided':
       return decided(state, run, entry);
     case 'child.started':
@@ -176,25 +190,38 @@ function closeStep(state: PartitionState, run: ActiveRun, callId: string): OpenS
 function requested(run: ActiveRun, entry: Entry<'step.requested'>): void {
   const { callId, step, at, n } = entry;
   run.stepCount++;
-  run.open[callId] = { callId, step, at, n, attempt: 0, notBefore: 0 };
-  if (step.kind === 'complete') run.phase = step.purpose;
+  const open: OpenStep = { callId, step, at, n, attempt: 0, notBefore: 0 };
+  run.open[callId] = open;
+  if (step.kind === 'complete') {
+    run.phase = step.purpose;
+    open.label = run.label;
+  }
+  if (step.kind === 'execute') {
+    open.label = run.label;
+    open.did = run.did;
+    count(run, step);
+  }
   if (step.kind === 'remember') run.phase = 'remember';
 }
 
 function completed(state: PartitionState, run: ActiveRun, entry: Entry<'step.completed'>): void {
-  const { step } = closeStep(state, run, entry.callId);
+  const open = closeStep(state, run, entry.callId);
+  const { step } = open;
   const { result } = entry;
   switch (result.kind) {
     case 'recall':
       run.recall = result.recall;
-      return;
+      return readRecall(run, result.recall);
     case 'search':
+      readPassages(run, result.passages);
       return found(run, result.passages, step.kind === 'search' && step.query !== undefined);
     case 'describe':
       run.toolset = result.toolset;
+      if (result.label) read(run, result.label);
       return;
     case 'complete': {
       const { completion } = result;
+      if (completion.label) read(run, completion.label);
       run.usage.modelCalls++;
       run.usage.inputTokens = sum(run.usage.inputTokens, completion.usage.inputTokens);
       run.usage.outputTokens = sum(run.usage.outputTokens, completion.usage.outputTokens);
@@ -207,6 +234,8 @@ function completed(state: PartitionState, run: ActiveRun, entry: Entry<'step.com
     case 'execute':
       run.usage.toolCalls++;
       run.actions.push(result.action);
+      read(run, result.action.label ?? RESULT_LABEL);
+      if (result.dispatched === false) uncount(run, open);
       return;
     case 'remember':
       return;
@@ -225,8 +254,11 @@ function found(run: ActiveRun, passages: Passage[], contextual: boolean): void {
 function failed(state: PartitionState, run: ActiveRun, entry: Entry<'step.failed'>): void {
   const { step, n } = closeStep(state, run, entry.callId);
   // The model sees why its call came to nothing; other steps' failures are for the decider to judge.
-  if (step.kind === 'execute')
+  if (step.kind === 'execute') {
     run.actions.push(failedAction(entry.callId, step.call, `The call failed: ${entry.error.message}`));
+    // An error may hold what the other side said.
+    read(run, entry.label ?? RESULT_LABEL);
+  }
   if (!entry.dead || inPrefix(run)) return;
   post(state, {
     kind: 'dead',
@@ -310,6 +342,32 @@ function approvalRequested(state: PartitionState, run: ActiveRun, entry: Entry<'
   tellParent(state, run, entry.at);
 }
 
+/** Who writes other arguments changes what is asked: the call is from then on the one that they wrote. */
+function voted(state: PartitionState, run: ActiveRun, entry: Entry<'approval.voted'>): void {
+  const approval = run.approvals.find((candidate) => candidate.id === entry.approval);
+  if (!approval) throw new Error(`run ${run.id} has no approval ${entry.approval}`);
+  if (!entry.arguments) {
+    approval.approvedBy = [...(approval.approvedBy ?? []), entry.by];
+    return tellParent(state, run, entry.at);
+  }
+  approval.asked ??= approval.arguments;
+  approval.arguments = entry.arguments;
+  approval.argumentsHash = contentHash({ tool: approval.tool, arguments: entry.arguments });
+  approval.approvedBy = [entry.by];
+  const held = run.held[approval.callId];
+  if (held?.step.kind === 'execute') {
+    const { summands: _before, ...step } = held.step;
+    uncount(run, held);
+    held.step = {
+      ...step,
+      call: { ...step.call, arguments: entry.arguments },
+      ...(entry.summands && !isEmpty(entry.summands) ? { summands: entry.summands } : {}),
+    };
+    count(run, held.step);
+  }
+  tellParent(state, run, entry.at);
+}
+
 function decided(state: PartitionState, run: ActiveRun, entry: Entry<'approval.decided'>): void {
   const approval = run.approvals.find((candidate) => candidate.id === entry.approval);
   if (!approval) throw new Error(`run ${run.id} has no approval ${entry.approval}`);
@@ -322,18 +380,33 @@ function decided(state: PartitionState, run: ActiveRun, entry: Entry<'approval.d
   const step = run.held[approval.callId];
   delete run.held[approval.callId];
   if (step && entry.decision === 'approved') {
-    step.grant = { id: approval.id, argumentsHash: approval.argumentsHash, by: entry.by, at: entry.at };
+    step.grant = grantOf(approval, entry);
     step.notBefore = 0;
     run.open[step.callId] = step;
   } else if (step?.step.kind === 'execute' && entry.decision !== 'cancelled') {
     const action = failedAction(step.callId, step.step.call, refusal(approval, entry));
     run.actions.push({ ...action, effect: approval.effect });
+    // What may have happened and is not repeated stays counted.
+    if (approval.policy !== EFFECT_UNKNOWN) uncount(run, step);
   }
   tellParent(state, run, entry.at);
 }
 
-/** The policy under which the tools service asks whether to repeat what may have happened (services/tools/broker/recover.ts). */
-const EFFECT_UNKNOWN = 'tutti.effect-unknown';
+function grantOf(approval: ApprovalRecord, { by, at }: Entry<'approval.decided'>): ApprovalGrant {
+  const { id, argumentsHash, basis, asked, tool, expiresAt } = approval;
+  const voters = approval.approvedBy ?? [];
+  const approvedBy = voters.includes(by) ? voters : [...voters, by];
+  return {
+    id,
+    argumentsHash,
+    by,
+    at,
+    expiresAt,
+    ...(basis ? { basis } : {}),
+    ...(approvedBy.length > 1 ? { approvedBy } : {}),
+    ...(asked ? { editedFrom: contentHash({ tool, arguments: asked }) } : {}),
+  };
+}
 
 function refusal(approval: ApprovalRecord, entry: Entry<'approval.decided'>): string {
   const because = entry.reason ? ` Reason: ${entry.reason}` : '';
@@ -385,6 +458,7 @@ function childEnded(state: PartitionState, run: ActiveRun, entry: Entry<'child.e
   if (!child) return;
   delete run.children[child.id];
   addUsage(run, outcome);
+  readChild(run, outcome);
   const text = outcomeText(outcome);
   if (child.kind === 'task') taskEnded(run, child.task, outcome);
   else if (child.kind === 'hand_over' && outcome.status === 'completed') {

@@ -58,6 +58,11 @@ export function inputOf(
       return result(entry.callId, { ok: false, error: entry.error });
     case 'approval.requested':
       return result(entry.approval.callId, { ok: true, body: askedFor(entry) });
+    case 'approval.voted': {
+      const { approval, by, arguments: written } = entry;
+      const edit = written ? { arguments: written } : {};
+      return inbound({ ...base, type: 'approve', approval, decision: 'approve', by, ...edit });
+    }
     case 'approval.decided': {
       const { approval, by, reason } = entry;
       if (entry.decision === 'expired')
@@ -85,7 +90,9 @@ export function inputOf(
 
 function askedFor({ approval, at }: Entry<'approval.requested'>): unknown {
   const { argumentsHash, effect, reason, policy, expiresAt } = approval;
-  const said = { argumentsHash, effect, reason, policy, expiresInMs: expiresAt - at };
+  const { label, basis, shown, approvers, quorum } = approval;
+  const bound = { label, basis, shown, approvers, quorum };
+  const said = { argumentsHash, effect, reason, policy, expiresInMs: expiresAt - at, ...bound };
   return { status: 'approval_required', arguments: approval.arguments, ...said };
 }
 
@@ -94,14 +101,20 @@ function bodyOf(result: Entry<'step.completed'>['result'], toolsets: Map<string,
     case 'recall':
       return result.recall;
     case 'search':
-      return { passages: result.passages };
+      return { passages: result.passages, withheld: result.withheld };
     case 'describe':
-      return { hash: result.toolset, tools: toolsets.get(result.toolset) ?? [], problems: result.problems };
+      return {
+        hash: result.toolset,
+        tools: toolsets.get(result.toolset) ?? [],
+        problems: result.problems,
+        label: result.label,
+      };
     case 'complete':
       return result.completion;
     case 'execute': {
-      const { content, isError, effect } = result.action;
-      return { status: 'done', content, isError, effect, replayed: result.replayed };
+      const { content, isError, effect, label } = result.action;
+      const { replayed, policy, dispatched } = result;
+      return { status: 'done', content, isError, effect, replayed, label, policy, dispatched };
     }
     case 'remember':
       return { stored: true };

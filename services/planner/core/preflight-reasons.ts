@@ -1,5 +1,12 @@
 /** How two decisions differ, in words for people. Null: not in anything that is a decision. */
-import { type AgentManifest, canonicalJson, type RunEntry, type ToolDefinition } from '@tutti/contracts';
+import {
+  type AgentManifest,
+  canonicalJson,
+  type Label,
+  type RunEntry,
+  type StepSpec,
+  type ToolDefinition,
+} from '@tutti/contracts';
 import type { StepRequest } from './requests.ts';
 
 const ASKING = {
@@ -35,6 +42,8 @@ export function nameOf(entry: RunEntry): string {
       return `the question being ${entry.outcome}`;
     case 'approval.requested':
       return `asking a human for ${entry.approval.tool}`;
+    case 'approval.voted':
+      return entry.arguments ? 'other arguments of an approver' : 'a vote of an approver';
     case 'approval.decided':
       return `the approval being ${entry.decision}`;
     case 'sleep.started':
@@ -57,7 +66,11 @@ export function entryDifference(a: RunEntry, b: RunEntry): string | null {
     return `another strategy: ${b.strategy} instead of ${a.strategy} (${b.reason})`;
   if (a.type === 'run.failed' && b.type === 'run.failed' && a.error.message !== b.error.message)
     return `it ends otherwise: ${b.error.message}`;
-  if (a.type === 'step.requested' && b.type === 'step.requested' && canonicalJson(a.step) !== canonicalJson(b.step))
+  if (
+    a.type === 'step.requested' &&
+    b.type === 'step.requested' &&
+    canonicalJson(asked(a.step)) !== canonicalJson(asked(b.step))
+  )
     return a.step.kind === b.step.kind ? `${nameOf(a)} goes another way` : `${nameOf(b)} comes instead of ${nameOf(a)}`;
   if (a.type === 'plan.made' && b.type === 'plan.made' && canonicalJson(a.plan) !== canonicalJson(b.plan))
     return `the plan is another one: ${planDifference(a.plan, b.plan)}`;
@@ -71,6 +84,13 @@ export function entryDifference(a: RunEntry, b: RunEntry): string | null {
       return 'the child run is given another task';
   }
   return null;
+}
+
+/** Journals from before calls were counted do not say what they count as; the tool itself is compared elsewhere. */
+function asked(step: StepSpec): unknown {
+  if (step.kind !== 'execute') return step;
+  const { effect: _effect, summands: _summands, ...rest } = step;
+  return rest;
 }
 
 type Plan = Extract<RunEntry, { type: 'plan.made' }>['plan'];
@@ -93,15 +113,22 @@ export interface Asked {
 export function requestDifference(before: Asked, after: Asked): string | null {
   const [a, b] = [before.request, after.request];
   if (canonicalJson(withoutPin(a.body)) === canonicalJson(withoutPin(b.body))) return null;
+  if (canonicalJson(withoutPin(a.body, true)) === canonicalJson(withoutPin(b.body, true)))
+    return `what led to it is labelled otherwise: ${labelIn(b.body)} instead of ${labelIn(a.body)}`;
   if (a.verb === 'complete' && b.verb === 'complete') return modelDifference(before.agent, after.agent, a.body, b.body);
   if (a.verb === 'search' && b.verb === 'search')
     return `the knowledge differs: ${b.body.collections.join(', ')} is searched, not ${a.body.collections.join(', ')}`;
   return `${b.verb} is asked otherwise`;
 }
 
-function withoutPin(body: object): object {
-  const { bundle: _pinned, have: _known, ...rest } = body as { bundle?: string; have?: string[] };
-  return rest;
+function withoutPin(body: object, unlabelled = false): object {
+  const { bundle: _pinned, have: _known, label, ...rest } = body as { bundle?: string; have?: string[]; label?: Label };
+  return unlabelled ? rest : { ...rest, label };
+}
+
+function labelIn(body: object): string {
+  const { label } = body as { label?: Label };
+  return label ? [label.integrity, ...label.confidentiality].join(', ') : 'nothing';
 }
 
 type CompleteBody = Extract<StepRequest, { verb: 'complete' }>['body'];

@@ -13,6 +13,7 @@ import {
 import type { z } from 'zod';
 import { conversation, goalText, isReplan } from './conversation.ts';
 import { engineTools } from './engine-tools.ts';
+import { historyOf, sessionBefore } from './provenance.ts';
 import { agentOf } from './round.ts';
 import type { ActiveRun, OpenStep, PartitionState } from './state.ts';
 
@@ -28,9 +29,11 @@ export function requestOf(
   open: OpenStep,
   agent: AgentManifest,
   pinned: Bundle | undefined,
+  now = state.at,
 ): StepRequest {
   const { step } = open;
   const { bundle } = run.start;
+  const asker = { bundle, agent: agent.name };
   switch (step.kind) {
     case 'recall':
       return {
@@ -38,13 +41,14 @@ export function requestOf(
         body: {
           session: run.start.fork?.memorySession ?? run.start.memorySession,
           query: goalText(run).slice(0, QUERY_CHARS_MAX),
+          ...asker,
           // The newest of them may not have been said yet, as far as this run knows.
           turnsMax: run.start.recallBefore === undefined ? LIMITS.turnsMax : FORK_TURNS_MAX,
         },
       };
     case 'search': {
       const query = (step.query ?? goalText(run)).slice(0, QUERY_CHARS_MAX);
-      return { verb: 'search', body: { collections: agent.knowledge, query, limit: LIMITS.passagesMax } };
+      return { verb: 'search', body: { collections: agent.knowledge, query, limit: LIMITS.passagesMax, ...asker } };
     }
     case 'describe':
       return {
@@ -53,7 +57,8 @@ export function requestOf(
       };
     case 'complete':
       return { verb: 'complete', body: completeBody(state, run, open, agent, pinned) };
-    case 'execute':
+    case 'execute': {
+      const history = historyOf(run, open);
       return {
         verb: 'execute',
         body: {
@@ -61,14 +66,19 @@ export function requestOf(
           agent: agent.name,
           tool: step.call.name,
           arguments: step.call.arguments,
-          ...(open.grant ? { approval: open.grant } : {}),
+          // What was approved and not made in time is asked for again.
+          ...(open.grant && now < (open.grant.expiresAt ?? now + 1) ? { approval: open.grant } : {}),
           ...(run.start.effects ? { effects: run.start.effects } : {}),
+          label: open.label ?? run.label,
+          ...(history ? { history } : {}),
         },
       };
+    }
     case 'remember':
       return {
         verb: 'remember',
         body: {
+          bundle,
           turn: {
             run: run.id,
             session: run.start.memorySession,
@@ -77,6 +87,9 @@ export function requestOf(
             input: run.start.input,
             output: run.answer ?? '',
             actions: run.actions.slice(-ACTIONS_REMEMBERED_MAX),
+            label: run.label,
+            did: run.did,
+            didBefore: sessionBefore(run),
           },
         },
       };
@@ -102,11 +115,14 @@ function completeBody(
   return {
     bundle: run.start.bundle,
     agent: agent.name,
-    model: agent.model,
+    model: run.start.model ?? agent.models?.[purpose] ?? agent.model,
     // Only what the user waits to read is worth streaming: the answer, or an act that may turn out to be it.
     live: run.start.live && !planning && run.start.parent === null,
+    label: open.label ?? run.label,
+    principal: run.start.principal.id,
+    ...(agent.prompt ? { prompt: agent.prompt } : {}),
     chat: {
-      messages: conversation(run, agent, purpose, messages, helpersOf(agent, pinned)),
+      ...conversation(run, agent, purpose, messages, helpersOf(agent, pinned)),
       // Tasks get tools of the world; what the engine does itself is for whoever acts.
       tools: toolsOf(state, run, agent).filter((tool) => purpose === 'act' || !tool.engine),
       toolChoice: purpose === 'act' ? ('auto' as const) : ('none' as const),

@@ -41,7 +41,7 @@ export class Round {
   readonly partitionEntries: PartitionEntry[] = [];
   readonly delivered: string[] = [];
   /** Calls that nobody waits for any more. */
-  readonly forgotten: { run: string; callId: string }[] = [];
+  readonly forgotten: { run: string; callId: string; bar?: string }[] = [];
   /** Calls to send (again), with the run that they belong to. */
   readonly toSend: { run: string; callId: string }[] = [];
   /** Idle runs that may be written out. */

@@ -23,8 +23,8 @@ import { upcastHead, upcastRun } from './upcast.ts';
 
 /** Of the head. 1: Tutti 0.1, everything in one. 2: parked runs, all sessions and approvals in the head. */
 export const HEAD_VERSION = 3;
-/** Of a run. 1: Tutti 0.1 before parking, questions and schedules. */
-export const RUN_VERSION = 2;
+/** Of a run. 1: Tutti 0.1 before parking, questions and schedules. 2: before labels and what runs have done. */
+export const RUN_VERSION = 3;
 
 /** Written by a later version of Tutti: not to be taken for rubbish. */
 export class NewerState extends Error {

@@ -4,8 +4,10 @@ import {
   type InboundMessage,
   type Interrupted,
   LIMITS,
+  labelFrom,
   RunLimits,
   TuttiError,
+  USER_LABEL,
   type WhenBusy,
 } from '@tutti/contracts';
 import { boundInterrupted } from './bounds.ts';
@@ -17,6 +19,7 @@ import { agentFor, type Round } from './round.ts';
 import { isActive, type PartitionState, type QueuedRun, type RunState, sessionKey, type TenantState } from './state.ts';
 import { request } from './steps.ts';
 import { chooseStrategy } from './strategy.ts';
+import { undoNext } from './undo.ts';
 
 type Start = Extract<InboundMessage, { type: 'start' }>;
 
@@ -96,6 +99,7 @@ function interrupt(round: Round, message: Start): Interrupted[] {
         run: run.id,
         input: run.start.input,
         actions: isActive(run) ? run.actions : [],
+        ...(isActive(run) ? { label: run.label, did: run.did } : {}),
       });
       // With what is open: a question that it asked is part of what it had done.
       cancel(round, run, message.start.principal.id, 'Interrupted by a newer message of its session.');
@@ -144,10 +148,20 @@ function begin(round: Round, run: QueuedRun): void {
     const error = new TuttiError('not_found', `the bundle ${run.start.bundle} has no agent "${run.start.agent}"`);
     return end(round, run, error.toInfo());
   }
-  const { strategy, reason } = chooseStrategy(agent, run.start);
-  round.emit(run.id, { type: 'run.started', strategy, reason, agent: { name: agent.name, model: agent.model } });
+  const { strategy, reason } = run.start.undo
+    ? { strategy: 'direct' as const, reason: `undoes what ${run.start.undo.run} did` }
+    : chooseStrategy(agent, run.start);
+  const label = labelFrom(agent.labels, USER_LABEL);
+  round.emit(run.id, {
+    type: 'run.started',
+    strategy,
+    reason,
+    agent: { name: agent.name, model: agent.model },
+    ...(label === USER_LABEL ? {} : { label }),
+  });
   const started = round.run(run.id)!;
   if (!isActive(started)) return;
+  if (started.start.undo) return undoNext(round, started);
   request(round, started, { kind: 'recall' });
   if (agent.knowledge.length > 0) request(round, started, { kind: 'search' });
   if (needsToolset(agent)) request(round, started, { kind: 'describe' });

@@ -12,8 +12,10 @@ import type {
   Citation,
   DeadLetter,
   ErrorInfo,
+  History,
   InboundMessage,
   Interrupted,
+  Label,
   ParentLink,
   Passage,
   Plan,
@@ -25,8 +27,10 @@ import type {
   StepSpec,
   Strategy,
   ToolDefinition,
+  UndoOffer,
   Usage,
 } from '@tutti/contracts';
+import { NOTHING_DONE, USER_LABEL } from '@tutti/contracts';
 import { DueHeap } from './due.ts';
 import { Runs } from './runs.ts';
 
@@ -53,6 +57,9 @@ export interface OpenStep {
   /** Not sent before this (Unix ms). */
   notBefore: number;
   grant?: ApprovalGrant;
+  /** Of what led to it, and what the run had done before it. Not in steps from before they were kept. */
+  label?: Label;
+  did?: History;
 }
 
 export type TaskStatus = 'pending' | 'running' | 'completed' | 'failed' | 'skipped';
@@ -149,6 +156,10 @@ export interface ActiveRun extends RunHead {
   answer: string | null;
   usage: Usage;
   degraded: boolean;
+  /** Of all that it has read. */
+  label: Label;
+  /** What it has done, with what is under way and with the child runs that have ended. */
+  did: History;
 }
 
 /** An ended run is only asked how it ended. */
@@ -163,6 +174,7 @@ export interface EndedRun extends RunHead {
   usage: Usage;
   degraded: boolean;
   approvals: ApprovalRecord[];
+  undo?: UndoOffer[];
 }
 
 export type RunState = QueuedRun | ActiveRun | EndedRun;
@@ -328,6 +340,8 @@ export function activeRun(
     answer: null,
     usage: { modelCalls: 0, toolCalls: 0, inputTokens: 0, outputTokens: 0, costUsd: 0 },
     degraded: false,
+    label: USER_LABEL,
+    did: NOTHING_DONE,
   };
 }
 

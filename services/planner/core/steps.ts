@@ -5,6 +5,7 @@ import {
   type ErrorInfo,
   LIMITS,
   type StepSpec,
+  SYSTEM_LABEL,
   TuttiError,
   type VERBS,
 } from '@tutti/contracts';
@@ -14,6 +15,7 @@ import { callsOf } from './calls.ts';
 import { end } from './ends.ts';
 import { limitReached } from './limits.ts';
 import { planned } from './plans.ts';
+import { definitionOf } from './provenance.ts';
 import { toolsOf } from './requests.ts';
 import type { Round } from './round.ts';
 import { type ActiveRun, isActive, lateKey, type OpenStep, own, type PartitionState, STATE_LIMITS } from './state.ts';
@@ -48,7 +50,7 @@ export function takeResult(round: Round, run: ActiveRun, callId: string, outcome
       return round.emit(run.id, {
         type: 'step.completed',
         callId,
-        result: { kind: 'search', passages: (outcome.body as Result<'search'>).passages },
+        result: { kind: 'search', ...(outcome.body as Result<'search'>) },
       });
     case 'describe':
       return described(round, run, callId, outcome.body as Result<'describe'>);
@@ -104,7 +106,12 @@ function described(round: Round, run: ActiveRun, callId: string, result: Result<
   round.emit(run.id, {
     type: 'step.completed',
     callId,
-    result: { kind: 'describe', toolset: result.hash, problems: result.problems },
+    result: {
+      kind: 'describe',
+      toolset: result.hash,
+      problems: result.problems,
+      ...(result.label ? { label: result.label } : {}),
+    },
   });
 }
 
@@ -145,20 +152,32 @@ function executed(
 ): void {
   if (result.status === 'approval_required') return askApproval(round, run, callId, step, result);
   const done = result.status === 'done';
+  const dispatched = done && result.dispatched !== false;
+  // What a policy says is the bundle's own word.
+  const label = done ? result.label : SYSTEM_LABEL;
+  const edited = run.open[callId]!.grant?.editedFrom !== undefined;
+  const told = edited ? `An approver changed the arguments to ${JSON.stringify(step.call.arguments)}.\n` : '';
   round.emit(run.id, {
     type: 'step.completed',
     callId,
     result: {
       kind: 'execute',
       replayed: done && result.replayed,
+      ...(done && result.converted ? { converted: result.converted } : {}),
+      ...(done && result.whole ? { whole: result.whole } : {}),
       action: {
         callId,
         tool: step.call.name,
         arguments: step.call.arguments,
-        content: done ? result.content : `Not done: a policy denies ${step.call.name}. Reason: ${result.reason}`,
+        content: done
+          ? `${told}${result.content}`
+          : `Not done: a policy denies ${step.call.name}. Reason: ${result.reason}`,
         isError: done ? result.isError : true,
         effect: done ? result.effect : 'pure',
+        ...(label ? { label } : {}),
       },
+      ...(result.policy === undefined ? {} : { policy: result.policy }),
+      ...(dispatched ? {} : { dispatched }),
     },
   });
 }
@@ -170,11 +189,16 @@ export function stepFailed(round: Round, run: ActiveRun, callId: string, error: 
     return retry(round, run, open, error, patient);
   const { step } = open;
   const dead = error.retryable ? { dead: true } : {};
-  round.emit(run.id, { type: 'step.failed', callId, error, ...dead });
+  const label = step.kind === 'execute' ? definitionOf(round.state, run, step.call.name)?.label : undefined;
+  round.emit(run.id, { type: 'step.failed', callId, error, ...(label ? { label } : {}), ...dead });
   // The model can say what a failed tool call means, and an answer that was not remembered is an answer still.
-  if (step.kind !== 'execute' && step.kind !== 'remember')
+  const isForModel = step.kind === 'execute' && !ENDS_RUN.has(error.code);
+  if (!isForModel && step.kind !== 'remember')
     end(round, run, { ...error, message: `${STEP_NAMES[step.kind]} failed: ${error.message}` });
 }
+
+/** What no other call of the model makes better: the bundle is broken, a call id stands for two calls, or it was stopped. */
+const ENDS_RUN: ReadonlySet<ErrorInfo['code']> = new Set(['bundle_invalid', 'call_mismatch', 'forbidden']);
 
 function retry(round: Round, run: ActiveRun, open: OpenStep, error: ErrorInfo, patient: boolean): void {
   const attempt = open.attempt + (patient ? 0 : 1);

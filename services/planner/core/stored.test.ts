@@ -144,12 +144,26 @@ describe('a checkpoint of version 2', () => {
     expect(saveState(state)).toBe(saveState(load()));
   });
 
+  test('its runs, which nobody labelled or counted, count as what they have read and done', () => {
+    const state = load();
+    const runs = [3, 4, 6].map((n) => active(state, n));
+    for (const { label, did, actions, open, held, interrupted, start, recall, passages } of runs) {
+      const told = interrupted.length > 0 || start.parent !== null || (recall?.turns ?? []).length > 0;
+      const read = told || actions.length > 0 || passages.length > 0;
+      expect(label.integrity).toBe(read ? 'untrusted' : 'user');
+      const steps = [...Object.values(open), ...Object.values(held)];
+      const calls = actions.length + steps.filter(({ step }) => step.kind === 'execute').length;
+      expect(did).toMatchObject({ calls });
+    }
+    expect(runs.some(({ did }) => did.calls > 0)).toBe(true);
+  });
+
   test('of a later version is refused as such, its runs too', () => {
     expect(() => new StateLoader('{"v":4}')).toThrow(NewerState);
     const loader = new StateLoader(fixture('checkpoint.v3.head.json'));
     const { index, texts } = part();
-    expect(() => loadSegment({ index: index.replace('{"v":2', '{"v":3'), texts }, loader)).toThrow(NewerState);
-    expect(() => loadParked({ v: 3, run: {} })).toThrow(NewerState);
+    expect(() => loadSegment({ index: index.replace('{"v":2', '{"v":4'), texts }, loader)).toThrow(NewerState);
+    expect(() => loadParked({ v: 4, run: {} })).toThrow(NewerState);
   });
 });
 

@@ -1,4 +1,13 @@
 /** Brings stored states of earlier versions up to today's shape. Each step is tested on a frozen fixture (fixtures/). */
+import {
+  joinLabels,
+  NOTHING_DONE,
+  PASSAGE_LABEL,
+  RESULT_LABEL,
+  UNLABELLED,
+  USER_LABEL,
+  withCall,
+} from '@tutti/contracts';
 import type {
   Letter,
   ParkedRun,
@@ -34,7 +43,22 @@ export function upcastHead(raw: Old): SavedHead {
 }
 
 export function upcastRun(version: number, raw: unknown): RunState {
-  return version === 1 ? runFrom1(raw) : (raw as RunState);
+  if (version >= 3) return raw as RunState;
+  return runFrom2(version === 1 ? runFrom1(raw) : (raw as RunState));
+}
+
+/** Nobody wrote down what it had read: each piece counts as one that says nothing of itself. */
+function runFrom2(old: Old): RunState {
+  if (old.status !== 'running' && old.status !== 'waiting') return old;
+  const told = old.start.parent || old.interrupted.length > 0 || old.recall?.turns.length > 0;
+  let label = told ? joinLabels(USER_LABEL, UNLABELLED) : USER_LABEL;
+  if (old.passages.length > 0) label = joinLabels(label, PASSAGE_LABEL);
+  if (old.actions.length > 0) label = joinLabels(label, RESULT_LABEL);
+  let did = NOTHING_DONE;
+  for (const { tool, effect } of old.actions) did = withCall(did, { tool, effect, summands: undefined });
+  for (const { step } of [...Object.values<Old>(old.open), ...Object.values<Old>(old.held)])
+    if (step.kind === 'execute') did = withCall(did, { tool: step.call.name, effect: undefined, summands: undefined });
+  return { ...old, label, did };
 }
 
 function headFrom1(old: Old): SavedHead {
@@ -51,7 +75,7 @@ function headFrom1(old: Old): SavedHead {
   };
 }
 
-function runFrom1(old: Old): RunState {
+function runFrom1(old: Old): Old {
   const head = {
     id: old.id,
     tenant: old.tenant,

@@ -44,6 +44,7 @@ export function viewOf(run: RunState): RunView {
     endedAt: ended?.endedAt ?? null,
     waitingFor: active ? waitingFor(active) : null,
     question: openQuestions(run)[0] ?? null,
+    ...(ended?.undo ? { undo: ended.undo } : {}),
     version: run.version,
   };
 }

@@ -19,6 +19,8 @@ export interface StepCall {
 
 /** Which asking: a fork asks for open calls of the run that it comes from, under the same ids. */
 export type Asking = Pick<StepCall, 'callId' | 'run'>;
+/** A call that is given up. `bar`: the tenant whose tools must not begin it any more, whoever has sent it. */
+export type GivenUp = Asking & { bar?: string };
 
 export type StepDone = (outcome: { ok: true; body: unknown } | { ok: false; error: ErrorInfo }) => void;
 
@@ -29,6 +31,8 @@ export interface Dispatch {
   forget(asking: Asking): void;
   /** The workers should give it up. `listen`: what it comes to is still wanted. */
   cancel(asking: Asking, listen: boolean): void;
+  /** The call must not begin any more, whichever planner sent it and however late that arrives. */
+  bar(call: Asking & { tenant: string }): void;
   /** The call was sent, and waits here because workers are busy. */
   holds(asking: Asking): boolean;
   /** Calls sent, and calls held back because workers are busy. */

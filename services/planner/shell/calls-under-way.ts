@@ -2,17 +2,19 @@
  * The calls of a partition that are under way from here. Invariants: a call is sent once until its outcome is in or it is
  * given up; its outcome comes back as an input. Whoever sends sees to it that the log has the call.
  */
-import { LIMITS, TuttiError, toErrorInfo } from '@tutti/contracts';
+import { LIMITS, type StepSpec, TuttiError, toErrorInfo } from '@tutti/contracts';
 import type { Clock } from '@tutti/runtime';
 import { agentFor, type Environment, type Input, type StepOutcome } from '../core/decide.ts';
 import { timeoutOf } from '../core/limits.ts';
 import { requestOf } from '../core/requests.ts';
 import { isActive, lateKey, type PartitionState } from '../core/state.ts';
-import type { Asking, Dispatch } from '../ports/dispatch.ts';
-import { runTraceparent } from './tracing.ts';
+import type { Asking, Dispatch, GivenUp } from '../ports/dispatch.ts';
+import type { RunTelemetry } from './run-telemetry.ts';
 
 /** Runs whose open calls are sent again before the loop gets its turn. */
 const SENT_AT_ONCE = 20;
+/** After so long it is said again that a call must not begin. */
+const BAR_AGAIN_MS = [1_000, 5_000, 20_000] as const;
 
 export type OpenCalls = [run: string, callIds: string[]][];
 
@@ -34,6 +36,14 @@ export interface CallsOptions {
   now(): number;
   bundle: Environment['bundle'];
   push(input: Input): void;
+  telemetry: Pick<RunTelemetry, 'sent'>;
+  /** Why an agent's runs may not go on, in words. */
+  stop?: ((agent: { tenant: string; agent: string }) => string | undefined) | undefined;
+}
+
+/** What a stopped agent may not do any more: think and act. */
+function acts({ kind }: StepSpec): boolean {
+  return kind === 'complete' || kind === 'execute';
 }
 
 export class CallsUnderWay {
@@ -47,7 +57,7 @@ export class CallsUnderWay {
   }
 
   send(runId: string, callId: string): void {
-    const { state, dispatch, now, push } = this.#options;
+    const { state, dispatch, now, push, telemetry } = this.#options;
     const run = state.runs.get(runId);
     if (!run || !isActive(run)) return;
     const open = run.open[callId];
@@ -58,18 +68,20 @@ export class CallsUnderWay {
     };
     this.#sent.set(key, { run: runId, callId });
     try {
+      const stop = this.#options.stop?.({ tenant: run.tenant, agent: run.start.agent });
+      if (stop && acts(open.step)) throw new TuttiError('forbidden', `${stop}; nothing was done`);
       const bundle = this.#options.bundle(run.start.bundle);
       const agent = agentFor(bundle, run);
       if (!agent) throw new TuttiError('not_found', `the bundle ${run.start.bundle} is gone`);
       dispatch.send(
-        requestOf(state, run, open, agent, bundle),
+        requestOf(state, run, open, agent, bundle, now()),
         {
           callId,
           tenant: run.tenant,
           run: run.id,
           root: run.start.root,
           session: run.session,
-          traceparent: runTraceparent(run),
+          traceparent: telemetry.sent(run, open),
           timeoutMs: timeoutOf(run.limits, open.step),
         },
         done,
@@ -91,8 +103,9 @@ export class CallsUnderWay {
   }
 
   /** A call whose effect may have happened is still listened to for a while: what came of it is worth knowing. */
-  giveUp(asking: Asking): void {
+  giveUp({ bar, ...asking }: GivenUp): void {
     const { state, dispatch, clock } = this.#options;
+    if (bar !== undefined) this.#bar({ ...asking, tenant: bar });
     const key = keyOf(asking);
     const listen = state.late.has(lateKey(asking.run, asking.callId));
     dispatch.cancel(asking, listen);
@@ -100,6 +113,13 @@ export class CallsUnderWay {
     clock.after(LIMITS.lateResultMs, () => {
       if (this.#sent.delete(key)) dispatch.forget(asking);
     });
+  }
+
+  /** A message of this kind may be lost: it is said again, also beyond the time that a bus takes to come back. */
+  #bar(call: Asking & { tenant: string }): void {
+    const { dispatch, clock } = this.#options;
+    dispatch.bar(call);
+    for (const afterMs of BAR_AGAIN_MS) clock.after(afterMs, () => this.#closed || dispatch.bar(call));
   }
 
   /** Of those that were sent, how many wait here because workers are busy. */

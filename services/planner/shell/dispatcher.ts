@@ -5,7 +5,7 @@
  * for a while without a word of being busy is tried wider. Held calls go out in the order in which they came.
  */
 import type { VerbName } from '@tutti/contracts';
-import type { Caller, Clock, Counter, Family, Metrics } from '@tutti/runtime';
+import { type Caller, type Clock, type Counter, type Family, METRIC, type Metrics } from '@tutti/runtime';
 import type { StepRequest } from '../core/requests.ts';
 import type { Asking, Dispatch, StepCall, StepDone } from '../ports/dispatch.ts';
 
@@ -57,10 +57,10 @@ export class Dispatcher implements Dispatch {
   }
 
   #measure(metrics: Metrics): void {
-    const window = metrics.gauge('tutti_dispatch_window', 'Calls that may be under way at once.', ['verb']);
-    const inFlight = metrics.gauge('tutti_dispatch_in_flight', 'Calls under way.', ['verb']);
-    const held = metrics.gauge('tutti_dispatch_held_back', 'Calls held back because workers are busy.', ['verb']);
-    this.#overloaded = metrics.counter('tutti_dispatch_overloaded_total', 'Answers that said "busy".', ['verb']);
+    const window = metrics.gauge(METRIC.dispatchWindow);
+    const inFlight = metrics.gauge(METRIC.dispatchInFlight);
+    const held = metrics.gauge(METRIC.dispatchHeldBack);
+    this.#overloaded = metrics.counter(METRIC.dispatchOverloaded);
     metrics.collect(() => {
       for (const [verb, lane] of this.#lanes) {
         window.of(verb).set(Math.floor(lane.window));
@@ -188,6 +188,10 @@ export class Dispatcher implements Dispatch {
     if (lane.held.size > 0 && lane.inFlight >= lane.window && quietForMs >= DISPATCH_LIMITS.widenEveryMs)
       lane.window = Math.min(Math.ceil(lane.window * DISPATCH_LIMITS.widen), DISPATCH_LIMITS.windowMax);
     this.#drain(verb, lane);
+  }
+
+  bar(call: Asking & { tenant: string }): void {
+    this.#caller.bar('execute', call);
   }
 
   #unhold(asking: Asking): void {

@@ -26,40 +26,70 @@ interface Kept {
   /** Version of the first one; the others follow it without a gap. */
   first: number;
   entries: Entry[];
+  chars: number;
+}
+
+export interface EntryCacheLimits {
+  /** Entries of one run. */
+  perRunMax: number;
+  entriesMax: number;
+  /** UTF-16 units of all entries as JSON. The newest run is kept whatever its size. */
+  charsMax: number;
 }
 
 export class EntryCache {
   readonly #byRun = new Map<string, Kept>();
-  readonly #perRunMax: number;
-  readonly #entriesMax: number;
+  readonly #limits: EntryCacheLimits;
   #size = 0;
+  #chars = 0;
 
-  constructor(perRunMax: number, entriesMax: number) {
-    this.#perRunMax = perRunMax;
-    this.#entriesMax = entriesMax;
+  constructor(limits: EntryCacheLimits) {
+    this.#limits = limits;
   }
 
-  add(entry: RunEntry, json?: string): void {
-    const { run, n } = entry;
-    const kept = this.#byRun.get(run);
+  add(entry: RunEntry, json: string): void {
+    this.#add(entry, json, json.length);
+  }
+
+  /** What was read from the log: `chars` is about its size. */
+  addReplayed(entry: RunEntry, chars: number): void {
+    this.#add(entry, entry, chars);
+  }
+
+  #add({ run, n }: RunEntry, entry: Entry, chars: number): void {
+    const kept = this.#byRun.get(run) ?? { first: n, entries: [], chars: 0 };
+    if (kept.entries.length === 0) this.#byRun.set(run, kept);
+    kept.entries.push(entry);
+    kept.chars += chars;
     this.#size++;
-    if (!kept) this.#byRun.set(run, { first: n, entries: [json ?? entry] });
-    else if (kept.entries.push(json ?? entry) > this.#perRunMax) {
-      kept.entries.shift();
-      kept.first++;
-      this.#size--;
-    }
+    this.#chars += chars;
+    if (kept.entries.length > this.#limits.perRunMax) this.#dropFirst(kept);
     // The runs that began first go first; whoever asks for them is told to ask memory.
-    while (this.#size > this.#entriesMax) {
-      const [oldest, dropped] = this.#byRun.entries().next().value!;
-      this.#byRun.delete(oldest);
-      this.#size -= dropped.entries.length;
-    }
+    while ((this.#size > this.#limits.entriesMax || this.#chars > this.#limits.charsMax) && this.#byRun.size > 1)
+      this.#dropOldest();
+  }
+
+  #dropFirst(kept: Kept): void {
+    const entry = kept.entries.shift()!;
+    // One that was replayed is as large as the others are on average: nearly all of a run's are of one kind.
+    const chars = typeof entry === 'string' ? entry.length : kept.chars / (kept.entries.length + 1);
+    kept.first++;
+    kept.chars -= chars;
+    this.#size--;
+    this.#chars -= chars;
+  }
+
+  #dropOldest(): void {
+    const [oldest, { entries, chars }] = this.#byRun.entries().next().value!;
+    this.#byRun.delete(oldest);
+    this.#size -= entries.length;
+    this.#chars -= chars;
   }
 
   clear(): void {
     this.#byRun.clear();
     this.#size = 0;
+    this.#chars = 0;
   }
 
   /** `complete` is false when entries between `after` and the first one here are missing. */

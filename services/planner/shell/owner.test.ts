@@ -117,7 +117,7 @@ function ownerOf(on: Bus, instance: string, partition: number, send: Dispatch['s
     suspects: new Suspects(),
     counts: new PlannerMetrics(createMetrics(), () => []).of(partition),
     store: logOn(on, partition),
-    dispatch: { send, forget() {}, cancel() {}, holds: () => false, inFlight: 0, heldBack: 0 },
+    dispatch: { send, forget() {}, cancel() {}, bar() {}, holds: () => false, inFlight: 0, heldBack: 0 },
     nextTick,
     context: {
       name: 'planner',

@@ -12,7 +12,7 @@ import {
   STREAMS,
   subjects,
 } from '@tutti/contracts';
-import { BusConflict, type Follower, type ServiceContext, type StoredMessage } from '@tutti/runtime';
+import { BusConflict, type Follower, flushTelemetry, type ServiceContext, type StoredMessage } from '@tutti/runtime';
 import { PLANNER_LIMITS, type PlannerConfig } from '../config.ts';
 import { Decider, type Environment, type Input, neededRuns, PoisonedInput } from '../core/decide.ts';
 import { startParking } from '../core/rebuild.ts';
@@ -22,7 +22,7 @@ import type { Dispatch } from '../ports/dispatch.ts';
 import type { PartitionLog } from '../ports/log.ts';
 import { answer } from './answers.ts';
 import { type Decided, type PackedBatch, toBatches } from './batches.ts';
-import { CallsUnderWay, openCalls } from './calls-under-way.ts';
+import { type CallsOptions, CallsUnderWay, openCalls } from './calls-under-way.ts';
 import { CheckpointDue } from './checkpoint-due.ts';
 import { EntryCache } from './entry-cache.ts';
 import { Intake } from './intake.ts';
@@ -31,8 +31,8 @@ import { Parking } from './parking.ts';
 import { PartitionClock } from './partition-clock.ts';
 import type { PartitionCounts, PartitionGauges } from './planner-metrics.ts';
 import { deliver } from './post.ts';
+import { RunTelemetry } from './run-telemetry.ts';
 import { keyOf, type Suspects } from './suspects.ts';
-import { traceEntries } from './tracing.ts';
 
 const bytes = new TextEncoder();
 /** How many rounds' worth of inputs may wait in memory. */
@@ -44,6 +44,8 @@ export interface OwnerOptions {
   context: ServiceContext<PlannerConfig>;
   store: PartitionLog;
   dispatch: Dispatch;
+  /** The kill switch: why an agent's runs may not go on, in words. */
+  stop?: CallsOptions['stop'];
   nextTick(timing: ScheduleTiming, after: number): number | null;
   /** Called once when the partition turned out to belong to somebody else, or cannot go on. */
   onLost(error: Error): void;
@@ -60,6 +62,7 @@ export class PartitionOwner {
   readonly #intake: Intake;
   readonly #parking: Parking;
   readonly #live: Live;
+  readonly #telemetry: RunTelemetry;
   #state!: PartitionState;
   #time!: PartitionClock;
   #lastSequence = 0;
@@ -77,7 +80,7 @@ export class PartitionOwner {
   #checkpointing: Promise<void> | undefined;
   #calls: CallsUnderWay | undefined;
   readonly #posting = new Set<string>();
-  readonly #cache = new EntryCache(PLANNER_LIMITS.entriesKeptMax, PLANNER_LIMITS.partitionEntriesKeptMax);
+  readonly #cache = new EntryCache(PLANNER_LIMITS.entriesKept);
   /** Parked runs for which something came due. */
   #wanted = new Set<string>();
   #handingOver = false;
@@ -89,6 +92,8 @@ export class PartitionOwner {
     this.#context = options.context;
     this.#store = options.store;
     this.#live = new Live(options.context);
+    const { telemetry, log } = options.context;
+    this.#telemetry = new RunTelemetry({ telemetry, log, counts: options.counts.runs });
     this.#intake = new Intake(options.context, options.partition, () => this.#closed, options.counts.deadLetters);
     this.#parking = new Parking({
       store: options.store,
@@ -121,7 +126,9 @@ export class PartitionOwner {
       const { config, clock } = this.#context;
       this.#checkpointDue = new CheckpointDue(config, clock, opened.replayed.length, opened.replayedBytes);
       this.#cache.clear();
-      for (const entry of opened.replayed) this.#cache.add(entry);
+      const chars = opened.replayedBytes / Math.max(1, opened.replayed.length);
+      for (const entry of opened.replayed) this.#cache.addReplayed(entry, chars);
+      this.#telemetry.tellAgain(this.#state, opened.replayed);
       try {
         const batch = { ...this.#head(), epoch: ++this.#state.epoch, delivered: [], partition: [], entries: [] };
         await this.#append([{ batch, json: [] }]);
@@ -147,6 +154,8 @@ export class PartitionOwner {
       now: () => this.#time.now(),
       bundle: this.#intake.bundle,
       push: (input) => this.#push(input),
+      telemetry: this.#telemetry,
+      stop: this.#options.stop,
     });
     this.#calls = calls;
     // What came due or may begin while nobody was here.
@@ -285,6 +294,7 @@ export class PartitionOwner {
 
   async #step(inputs: Input[]): Promise<void> {
     if (this.#closed) return;
+    this.#telemetry.arrived(this.#state, inputs);
     const decider = new Decider(this.#state, this.#environment());
     const { at: _at, ...head } = this.#head();
     const parkedIn = this.#state.parked.size > 0 ? new Map(this.#state.parkedIn) : NONE;
@@ -373,7 +383,7 @@ export class PartitionOwner {
   #emit(decider: Decider, json: string[]): void {
     for (const [index, entry] of decider.entries.entries()) this.#cache.add(entry, json[index]!);
     this.#live.tell(this.#state, decider.entries, json);
-    traceEntries(this.#context.telemetry, this.#state, decider.entries);
+    this.#telemetry.told(this.#state, decider.entries);
     for (const { type } of decider.entries) if (type === 'step.retried') this.#options.counts.retries.inc();
     for (const { run, error } of decider.faults)
       this.#context.log.error(
@@ -386,6 +396,7 @@ export class PartitionOwner {
       if (letter.kind === 'dead') this.#options.counts.deadLetters.inc();
       this.#post(letter);
     }
+    for (const entry of decider.partitionEntries) if (entry.type === 'run.parked') this.#telemetry.parked(entry.run);
     if (decider.toPark.length > 0) this.#parking.park(this.#state, decider.toPark);
     for (const tick of decider.ticks) void this.#tickOf(tick);
     for (const run of decider.wanted) this.#wanted.add(run);
@@ -432,6 +443,8 @@ export class PartitionOwner {
     if (this.#checkpointing || this.#closed || this.#handingOver || !this.#checkpointDue.now) return;
     this.#checkpointDue.begun();
     this.#intake.forgetUnused(this.#state);
+    // What is behind the checkpoint the next owner does not tell again.
+    void flushTelemetry();
     this.#checkpointing = this.#store
       .checkpoint(this.#state, this.#lastSequence)
       .catch((error) => {

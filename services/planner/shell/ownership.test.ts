@@ -63,7 +63,7 @@ async function planner(instance: string, over: Partial<Bucket> & { wrap?: (bucke
     context,
     partitions: 2,
     leases: await openLeases(proxied),
-    dispatch: { send() {}, forget() {}, cancel() {}, holds: () => false, inFlight: 0, heldBack: 0 },
+    dispatch: { send() {}, forget() {}, cancel() {}, bar() {}, holds: () => false, inFlight: 0, heldBack: 0 },
     logOf: (partition) => new LogStore({ bus, partition, log, clock: systemClock }),
     nextTick,
   });

@@ -31,6 +31,7 @@ export interface OwnershipOptions {
   partitions: number;
   leases: Leases;
   dispatch: Dispatch;
+  stop?: OwnerOptions['stop'];
   logOf(partition: number): PartitionLog;
   nextTick: OwnerOptions['nextTick'];
 }
@@ -251,6 +252,7 @@ export class Ownership {
         context: this.#context,
         store: this.#options.logOf(partition),
         dispatch: this.#options.dispatch,
+        stop: this.#options.stop,
         nextTick: this.#options.nextTick,
         suspects: this.#suspectsOf(partition),
         counts: this.#metrics.of(partition),

@@ -15,7 +15,8 @@ export class Parking {
   readonly #push: (input: Input) => void;
   readonly #bytesMax: number;
   readonly #waiting = new Set<string>();
-  #busy = false;
+  /** Messages that are being written. */
+  #writing = 0;
 
   constructor(options: { store: PartitionLog; log: Logger; clock: Clock; bytesMax: number; push(input: Input): void }) {
     this.#store = options.store;
@@ -28,14 +29,22 @@ export class Parking {
   /** Their states are stored some time soon; a run that goes on meanwhile simply stays. */
   park(state: PartitionState, runs: string[]): void {
     for (const run of runs) this.#waiting.add(run);
-    if (this.#busy || this.#waiting.size === 0) return;
-    this.#busy = true;
-    // A timer's worth of runs come together: one message for all of them.
+    this.#writeMore(state);
+  }
+
+  /**
+   * A timer's worth of runs come together: one message for all of them. Several messages at a time, or a busy owner, whose
+   * every turn is long, would park fewer runs than come to wait.
+   */
+  #writeMore(state: PartitionState): void {
+    if (this.#waiting.size === 0 || this.#writing >= PLANNER_LIMITS.parkMessagesAtOnceMax) return;
+    this.#writing++;
     this.#clock.soon(() => {
       void this.#write(state).finally(() => {
-        this.#busy = false;
-        if (this.#waiting.size > 0) this.park(state, []);
+        this.#writing--;
+        this.#writeMore(state);
       });
+      this.#writeMore(state);
     });
   }
 

@@ -1,6 +1,9 @@
-/** Metrics of a planner: how each partition here does, and what was done in it. An autoscaler goes by lag and queued. */
-import type { PartitionLoad } from '@tutti/contracts';
-import type { Counter, Metrics } from '@tutti/runtime';
+/**
+ * Metrics of a planner: how each partition here does and what was done in it (an autoscaler goes by lag and queued), and
+ * what came of runs and their steps.
+ */
+import type { ErrorCode, PartitionLoad, RunStatus, StepSpec } from '@tutti/contracts';
+import { type Counter, type Family, type Gauge, type Histogram, METRIC, type Metrics } from '@tutti/runtime';
 
 /** What an owner counts. Kept over changes of owner: counters never go down. */
 export interface PartitionCounts {
@@ -10,6 +13,16 @@ export interface PartitionCounts {
   takeovers: Counter;
   deadLetters: Counter;
   retries: Counter;
+  runs: RunCounts;
+}
+
+/** Of all partitions. */
+export interface RunCounts {
+  started(isRoot: boolean): Counter;
+  ended(isRoot: boolean, status: RunStatus): { runs: Counter; seconds: Histogram; cost: Counter };
+  error(code: ErrorCode): Counter;
+  step(kind: StepSpec['kind'], outcome: 'completed' | 'failed'): Histogram;
+  approval(decision: string): Histogram;
 }
 
 export interface PartitionGauges extends PartitionLoad {
@@ -17,35 +30,24 @@ export interface PartitionGauges extends PartitionLoad {
   epoch: number;
 }
 
-const GAUGES = {
-  lag: 'Inbound messages that are stored and not taken in yet.',
-  active: 'Runs that users started and that are under way.',
-  queued: 'Runs that wait for their turn.',
-  waiting: 'Runs that wait for a human, a time or their children; parked ones included.',
-  parked: 'Runs that are written out while they wait.',
-  inFlight: 'Steps sent that have no result.',
-  heldBack: 'Steps held back because the workers are busy.',
-  epoch: 'How often the partition was taken over.',
-} as const satisfies Partial<Record<keyof PartitionGauges, string>>;
+const GAUGES = ['lag', 'active', 'queued', 'waiting', 'parked', 'inFlight', 'heldBack', 'epoch'] as const;
 
 export class PlannerMetrics {
-  readonly #counters: { [name in keyof PartitionCounts]: ReturnType<Metrics['counter']> };
+  readonly #counters: { [name in Exclude<keyof PartitionCounts, 'runs'>]: Family<Counter> };
+  readonly #runs: RunCounts;
 
   /** `owned`: of all partitions that are open here now. */
   constructor(metrics: Metrics, owned: () => PartitionGauges[]) {
-    const counter = (name: string, help: string) => metrics.counter(`tutti_planner_${name}`, help, ['partition']);
     this.#counters = {
-      entries: counter('entries_total', 'Entries written to the log.'),
-      appends: counter('appends_total', 'Messages written to the log.'),
-      refusedAppends: counter('refused_appends_total', 'Appends refused because another planner had written.'),
-      takeovers: counter('takeovers_total', 'How often this planner has opened the partition.'),
-      deadLetters: counter('dead_letters_total', 'Inbound messages and steps that were given up.'),
-      retries: counter('retries_total', 'Steps that failed and are tried again.'),
+      entries: metrics.counter(METRIC.entries),
+      appends: metrics.counter(METRIC.appends),
+      refusedAppends: metrics.counter(METRIC.refusedAppends),
+      takeovers: metrics.counter(METRIC.takeovers),
+      deadLetters: metrics.counter(METRIC.plannerDeadLetters),
+      retries: metrics.counter(METRIC.retries),
     };
-    const gauges = Object.entries(GAUGES).map(
-      ([name, help]) =>
-        [name as keyof typeof GAUGES, metrics.gauge(`tutti_planner_${snake(name)}`, help, ['partition'])] as const,
-    );
+    this.#runs = countRuns(metrics);
+    const gauges = GAUGES.map((name): [typeof name, Family<Gauge>] => [name, metrics.gauge(METRIC[name])]);
     metrics.collect(() => {
       const all = owned();
       for (const [name, gauge] of gauges) {
@@ -64,10 +66,29 @@ export class PlannerMetrics {
       takeovers: takeovers.of(partition),
       deadLetters: deadLetters.of(partition),
       retries: retries.of(partition),
+      runs: this.#runs,
     };
   }
 }
 
-function snake(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+function countRuns(metrics: Metrics): RunCounts {
+  const started = metrics.counter(METRIC.runsStarted);
+  const ended = metrics.counter(METRIC.runsEnded);
+  const errors = metrics.counter(METRIC.runErrors);
+  const seconds = metrics.histogram(METRIC.runDuration);
+  const steps = metrics.histogram(METRIC.stepDuration);
+  const approvals = metrics.histogram(METRIC.approvalWait);
+  const cost = metrics.counter(METRIC.runCost);
+  const kind = (isRoot: boolean) => (isRoot ? 'root' : 'child');
+  return {
+    started: (isRoot) => started.of(kind(isRoot)),
+    ended: (isRoot, status) => ({
+      runs: ended.of(kind(isRoot), status),
+      seconds: seconds.of(kind(isRoot), status),
+      cost: cost.of(kind(isRoot)),
+    }),
+    error: (code) => errors.of(code),
+    step: (step, outcome) => steps.of(step, outcome),
+    approval: (decision) => approvals.of(decision),
+  };
 }

@@ -70,7 +70,10 @@ describe('retention', () => {
     }
     await planner.stop();
     await world.planner();
-    expect([(await world.view(active))?.status, (await world.view(parked))?.status]).toEqual(['running', 'waiting']);
+    // The partition has no owner for a moment.
+    const status = (run: typeof active) =>
+      until('an owner to say', async () => (await world.view(run))?.status ?? null);
+    expect([await status(active), await status(parked)]).toEqual(['running', 'waiting']);
     release();
     expect(await world.ended(active)).toMatchObject({ status: 'completed', output: 'done works' });
     await world.say(parked, { type: 'approve', approval: approval!.id, decision: 'approve', by: 'ann' });

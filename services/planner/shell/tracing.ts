@@ -1,89 +1,68 @@
 /**
- * The planner's spans. A run's span id is a function of the run's id, so that every step can name it as its parent while
- * it is still open, and whoever owns the run at its end writes it, with the times from the log. No span is held open.
+ * Where a run's spans hang. A run's span id is a function of the run's id, and a plan's of the call that makes it, so that
+ * every step can name its parent while that is still open, and whoever owns the run at its end writes it, with the times
+ * from the log. No span is held open. A run that nobody traced (a schedule's, say) begins a trace of its own, which is a
+ * function of the run at the top.
  */
 import { hash } from 'node:crypto';
-import type { RunEntry } from '@tutti/contracts';
-import { formatTraceparent, parseTraceparent, type Telemetry } from '@tutti/runtime';
-import { isEnded, type PartitionState, type RunState } from '../core/state.ts';
+import { formatTraceparent, parseTraceparent, type Telemetry, type TraceContext } from '@tutti/runtime';
+import type { RunState } from '../core/state.ts';
 
-function spanIdOf(run: string): string {
-  return hash('sha256', `span\n${run}`, 'hex').slice(0, 16);
+type Traced = Pick<RunState, 'id' | 'start'>;
+
+const SPAN_DIGITS = 16;
+const TRACE_DIGITS = 32;
+
+function idOf(what: string, digits: number): string {
+  return hash('sha256', what, 'hex').slice(0, digits);
+}
+
+export function spanIdOf(run: string): string {
+  return idOf(`span\n${run}`, SPAN_DIGITS);
+}
+
+/** Of what belongs to a run and is written when it has ended: the same whoever writes it, and however often. */
+export function partIdOf(run: string, part: string): string {
+  return idOf(`part\n${run}\n${part}`, SPAN_DIGITS);
+}
+
+const own = new WeakMap<RunState['start'], TraceContext>();
+
+/** Of whoever asked for the run, or the trace that it begins. Undefined when it is not traced. */
+export function askedIn(telemetry: Telemetry, run: Traced): TraceContext | undefined {
+  const given = parseTraceparent(run.start.traceparent);
+  if (given || !telemetry.enabled) return given;
+  const known = own.get(run.start);
+  if (known) return known;
+  const traceId = idOf(`trace\n${run.start.root}`, TRACE_DIGITS);
+  const begun = { traceId, spanId: '', sampled: telemetry.samples?.(traceId) ?? true };
+  own.set(run.start, begun);
+  return begun;
 }
 
 const traceparents = new WeakMap<RunState['start'], string>();
 
 /** The trace context of the run's own span; undefined when the run is not traced. Asked for at every step. */
-export function runTraceparent(run: Pick<RunState, 'id' | 'start'>): string | undefined {
+export function runTraceparent(telemetry: Telemetry, run: Traced): string | undefined {
   const known = traceparents.get(run.start);
   if (known) return known;
-  const parent = parseTraceparent(run.start.traceparent);
-  if (!parent) return;
-  const traceparent = formatTraceparent(parent.traceId, spanIdOf(run.id));
+  const asked = askedIn(telemetry, run);
+  if (!asked) return;
+  const traceparent = formatTraceparent(asked.traceId, spanIdOf(run.id), asked.sampled);
   traceparents.set(run.start, traceparent);
   return traceparent;
 }
 
-/** A child's span hangs below its parent run's. */
-function parentOf(run: RunState): string | undefined {
-  const trace = parseTraceparent(run.start.traceparent);
-  if (!trace || !run.start.parent) return run.start.traceparent;
-  return formatTraceparent(trace.traceId, spanIdOf(run.start.parent.run));
+/** What the run's own span hangs below: its parent run's, or whoever asked for it. Undefined: nothing, it begins the trace. */
+export function parentOf(telemetry: Telemetry, run: Traced): string | undefined {
+  const asked = askedIn(telemetry, run);
+  if (!asked) return;
+  if (run.start.parent) return formatTraceparent(asked.traceId, spanIdOf(run.start.parent.run), asked.sampled);
+  return asked.spanId === '' ? undefined : run.start.traceparent;
 }
 
-export function traceEntries(telemetry: Telemetry, state: PartitionState, entries: RunEntry[]): void {
-  if (!telemetry.enabled) return;
-  for (const entry of entries) {
-    const run = state.runs.get(entry.run);
-    if (!run?.start.traceparent) continue;
-    if (entry.type === 'approval.decided') traceApproval(telemetry, run, entry.approval, entry.at);
-    if (entry.type === 'run.completed' || entry.type === 'run.failed' || entry.type === 'run.cancelled')
-      traceRun(telemetry, run, entry);
-  }
-}
-
-function traceApproval(telemetry: Telemetry, run: RunState, id: string, at: number): void {
-  if (run.status === 'queued') return;
-  const approval = run.approvals.find((candidate) => candidate.id === id);
-  if (!approval) return;
-  telemetry
-    .span('approval.wait', {
-      parent: runTraceparent(run),
-      startedAt: approval.requestedAt,
-      attributes: {
-        'tutti.approval.id': id,
-        'tutti.approval.status': approval.status,
-        'gen_ai.tool.name': approval.tool,
-        'gen_ai.tool.call.id': approval.callId,
-      },
-    })
-    .end({ endedAt: at });
-}
-
-function traceRun(
-  telemetry: Telemetry,
-  run: RunState,
-  entry: Extract<RunEntry, { type: 'run.completed' | 'run.failed' | 'run.cancelled' }>,
-): void {
-  if (!isEnded(run)) return;
-  telemetry
-    .span(run.start.parent ? `invoke_agent ${run.start.agent}` : `invoke_workflow ${run.start.agent}`, {
-      parent: parentOf(run),
-      spanId: spanIdOf(run.id),
-      startedAt: run.acceptedAt,
-      attributes: {
-        'gen_ai.operation.name': run.start.parent ? 'invoke_agent' : 'invoke_workflow',
-        'gen_ai.agent.name': run.start.agent,
-        'gen_ai.agent.version': run.start.bundle.slice(0, 12),
-        'gen_ai.conversation.id': run.start.memorySession,
-        'gen_ai.usage.input_tokens': run.usage.inputTokens,
-        'gen_ai.usage.output_tokens': run.usage.outputTokens,
-        'tutti.run.id': run.id,
-        'tutti.run.status': run.status,
-        'tutti.run.strategy': run.strategy,
-        'tutti.run.entries': run.version,
-        'tutti.tenant': run.tenant,
-      },
-    })
-    .end({ endedAt: entry.at, ...(entry.type === 'run.failed' ? { error: entry.error.message } : {}) });
+/** The context of a plan that is made by this model call, which hangs below it. */
+export function planTraceparent(telemetry: Telemetry, run: Traced, callId: string): string | undefined {
+  const asked = askedIn(telemetry, run);
+  return asked && formatTraceparent(asked.traceId, partIdOf(run.id, `plan ${callId}`), asked.sampled);
 }

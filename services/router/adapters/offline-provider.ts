@@ -10,13 +10,14 @@ const PIECE = /[\s\S]{1,24}(?:\S*\s+|\S*$)/g;
 export function createOfflineProvider(complete: (request: ChatRequest) => ChatResponse): ModelProvider {
   return {
     name: 'offline',
+    deterministic: true,
     async complete(request, { signal, onText, onActivity }) {
       const response = complete(request);
       for (const piece of onText ? (response.message.content?.match(PIECE) ?? []) : []) {
         await nextTick();
         if (signal.aborted) throw new ModelFailure('cancelled', 'the request was cancelled');
         onText?.(piece);
-        onActivity?.();
+        onActivity?.(piece.length);
       }
       if (signal.aborted) throw new ModelFailure('cancelled', 'the request was cancelled');
       return response;

@@ -15,11 +15,13 @@ export interface CompleteOptions {
   signal: AbortSignal;
   /** Asks for a stream; called with each piece of text. */
   onText?: ((text: string) => void) | undefined;
-  /** Called whenever something came in, text or not. */
-  onActivity?: (() => void) | undefined;
+  /** Called whenever something came in; `chars`: of text and tool arguments. */
+  onActivity?: ((chars: number) => void) | undefined;
 }
 
 export interface ModelProvider {
   readonly name: string;
+  /** Asked the same again it says the same again, so that it is not worth asking. */
+  readonly deterministic?: boolean;
   complete(request: ChatRequest, options: CompleteOptions): Promise<ChatResponse>;
 }

@@ -22,7 +22,7 @@ const check = (args: Record<string, unknown>) => checker.check('t', schema, args
 
 it('leaves what fits as it is', () => {
   const args = { city: 'Tokyo', nights: 3, limit: null };
-  expect(check(args)).toEqual({ ok: true, arguments: args });
+  expect(check(args)).toEqual({ ok: true, arguments: args, converted: [] });
 });
 it('converts what loses nothing, deep down too, and leaves the original alone', () => {
   const args = {
@@ -46,9 +46,21 @@ it('converts what loses nothing, deep down too, and leaves the original alone', 
       limit: 7,
       guest: { age: 44 },
     },
+    converted: [
+      'nights: "3" → 3',
+      'price: "12.5" → 12.5',
+      'flexible: "true" → true',
+      'tags: "[\\"a\\",\\"b\\"]" → ["a","b"]',
+      'limit: "7" → 7',
+      'guest.age: "44" → 44',
+    ],
   });
   expect(args).toEqual(before);
-  expect(check({ city: 12, nights: 1 })).toEqual({ ok: true, arguments: { city: '12', nights: 1 } });
+  expect(check({ city: 12, nights: 1 })).toEqual({
+    ok: true,
+    arguments: { city: '12', nights: 1 },
+    converted: ['city: 12 → "12"'],
+  });
 });
 it.each([
   [{ city: 'Tokyo', nights: '3.5' }],
@@ -79,6 +91,6 @@ it('takes draft-07 schemas, and says when a schema is no schema', () => {
     type: 'object',
     properties: { a: { type: 'number' } },
   };
-  expect(checker.check('t', old, { a: '1' })).toEqual({ ok: true, arguments: { a: 1 } });
+  expect(checker.check('t', old, { a: '1' })).toEqual({ ok: true, arguments: { a: 1 }, converted: ['a: "1" → 1'] });
   expect(() => checker.check('t', { type: 'nonsense' }, {})).toThrow(/no usable JSON Schema/);
 });

@@ -10,14 +10,20 @@ import formatsModule from 'ajv-formats';
 
 const PROBLEMS_MAX = 20;
 const CONVERSION_ROUNDS_MAX = 3;
+const VALUE_CHARS_MAX = 100;
 const OPTIONS: Options = { strict: false, allErrors: true, logger: false, addUsedSchema: false, verbose: true };
 const addFormats = formatsModule as unknown as (ajv: Ajv | Ajv2020) => void;
 
-export type Checked = { ok: true; arguments: Record<string, unknown> } | { ok: false; problems: string[] };
+/** `converted`: what came in another type, in words; empty when the arguments fit as they came. */
+export type Checked =
+  | { ok: true; arguments: Record<string, unknown>; converted: string[] }
+  | { ok: false; problems: string[] };
 
 export interface ArgumentChecker {
   /** Never changes `args`. Throws TuttiError `bundle_invalid` when the schema itself cannot be used. */
   check(tool: string, schema: JsonSchema, args: Record<string, unknown>): Checked;
+  /** What about `data` does not fit, nothing being converted. Throws as `check` does. */
+  problems(tool: string, schema: JsonSchema, data: unknown): string[];
 }
 
 export function createArgumentChecker(): ArgumentChecker {
@@ -33,14 +39,19 @@ export function createArgumentChecker(): ArgumentChecker {
   return {
     check(tool, schema, args) {
       const validate = validatorOf(tool, schema);
-      if (validate(args)) return { ok: true, arguments: args };
+      if (validate(args)) return { ok: true, arguments: args, converted: [] };
       const problems = describe(validate.errors ?? []);
       const converted = { value: structuredClone(args) };
+      const words: string[] = [];
       for (let round = 0; round < CONVERSION_ROUNDS_MAX; round++) {
-        if (!convertAll(converted.value, validate.errors ?? [])) break;
-        if (validate(converted.value)) return { ok: true, arguments: converted.value };
+        if (!convertAll(converted.value, validate.errors ?? [], words)) break;
+        if (validate(converted.value)) return { ok: true, arguments: converted.value, converted: words };
       }
       return { ok: false, problems };
+    },
+    problems(tool, schema, data) {
+      const validate = validatorOf(tool, schema);
+      return validate(data) ? [] : describe(validate.errors ?? []);
     },
   };
 }
@@ -59,8 +70,8 @@ function compile(tool: string, schema: JsonSchema): ValidateFunction {
   }
 }
 
-/** Converts what failed for its type, in place. Returns whether anything changed. */
-function convertAll(args: Record<string, unknown>, errors: ErrorObject[]): boolean {
+/** Converts what failed for its type, in place, and adds to `words` what it did. Returns whether anything changed. */
+function convertAll(args: Record<string, unknown>, errors: ErrorObject[], words: string[]): boolean {
   let changed = false;
   for (const error of errors) {
     if (error.keyword !== 'type' || error.instancePath === '') continue;
@@ -78,11 +89,17 @@ function convertAll(args: Record<string, unknown>, errors: ErrorObject[]): boole
       const converted = convert(value, type);
       if (converted === undefined) continue;
       (holder as Record<string, unknown>)[last] = converted;
+      words.push(`${[...keys, last].join('.')}: ${shortly(value)} → ${shortly(converted)}`);
       changed = true;
       break;
     }
   }
   return changed;
+}
+
+function shortly(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length <= VALUE_CHARS_MAX ? text : `${text.slice(0, VALUE_CHARS_MAX)}…`;
 }
 
 /** The same value in another type, or undefined where something would be lost or guessed. */

@@ -3,11 +3,14 @@
  * Invariants: nothing is dispatched before its intent is stored; whoever lost the race for the intent dispatches nothing;
  * what came of a dispatch is recorded whether or not anybody still waits for it.
  */
-import { type ApprovalGrant, type EffectRecord, TuttiError } from '@tutti/contracts';
-import { cutResult } from '../core/text.ts';
+import { type ApprovalGrant, type EffectRecord, type Label, RESULT_LABEL, TuttiError } from '@tutti/contracts';
+import { logOf } from '@tutti/runtime';
 import { LedgerConflict } from '../ports/ledger.ts';
 import { ToolCallError, type ToolResult } from '../ports/tool-source.ts';
-import type { BrokerDeps, Call, Result } from './types.ts';
+import type { Ending } from './admission.ts';
+import { stoppedBy } from './authorize.ts';
+import { shapeResult } from './shape-result.ts';
+import type { BrokerDeps, Call, CallTrace, Result } from './types.ts';
 
 const INTENT_TRIES_MAX = 3;
 const PAUSE_CHECKS_MAX = 5;
@@ -30,8 +33,10 @@ export async function dispatch(
   signal: AbortSignal,
 ): Promise<Result | undefined> {
   const { request, tool } = call;
-  const leave = deps.admission.enter(tool.name);
+  const leave = deps.admission.enter(request.tenant, tool);
+  let ending: Ending = 'silent';
   const done = deps.working.start(request.tenant, request.callId);
+  let sent = false;
   const base: RecordBase = {
     v: 1,
     tool: tool.name,
@@ -47,6 +52,11 @@ export async function dispatch(
     attempt: place.attempt,
     at: deps.clock.nowMs(),
     approval: place.grant,
+    schema: tool.schemaHash,
+    policies: call.policy.hash,
+    allowedBy: call.allowedBy,
+    causedBy: request.label,
+    ...(call.converted.length > 0 ? { converted: call.converted } : {}),
   };
   try {
     const startedMs = deps.clock.monotonicMs();
@@ -54,30 +64,64 @@ export async function dispatch(
     if (sequence === undefined) return undefined;
     if (!(await stillMine(deps, call, sequence, startedMs))) return undefined;
     if (signal.aborted) {
-      await writeVoid(deps, call, base, sequence, 'cancelled before dispatch');
-      throw abortError(signal);
+      const error = abortError(signal);
+      await writeVoid(deps, call, base, sequence, 'cancelled before dispatch', error.code === 'cancelled');
+      throw error;
+    }
+    const stopped = stoppedBy(deps, call);
+    if (stopped) {
+      await writeVoid(deps, call, base, sequence, 'stopped before dispatch');
+      return stopped;
     }
     let result: ToolResult;
+    sent = true;
     try {
-      result = await deps.traced(call, () => send(deps, call, place.attempt, signal));
+      result = await deps.traced(call, (trace) => send(deps, call, place.attempt, signal, trace));
     } catch (error) {
+      sent = asCallError(error).sent === 'maybe';
+      ending = 'failed';
       return await afterFailure(deps, call, base, sequence, error);
     }
-    const content = cutResult(result.content, deps.limits.resultCharsMax);
-    const outcome: EffectRecord = {
+    ending = 'answered';
+    const outcome: OutcomeRecord = {
       ...base,
       kind: 'outcome',
-      content,
+      ...(await shapeResult(deps, call, result)),
       isError: result.isError,
+      ...provenanceOf(call, result),
       how: 'answered',
       at: deps.clock.nowMs(),
     };
     if (!(await writeOutcome(deps, call, outcome, sequence))) return undefined;
-    return { status: 'done', content, isError: result.isError, effect: tool.effect, replayed: false };
+    return doneBy(outcome, false);
   } finally {
+    // Its intent may be in the ledger all the same (an acknowledgement got lost): nobody has to ask what came of it.
+    if (!sent) deps.working.giveUpUnsent(base.token);
     done();
-    leave();
+    leave(ending);
   }
+}
+
+/** What stands beside a result: its label where it is not the default's, and which policies let the call pass. */
+export function provenanceOf(call: Call, result: Pick<ToolResult, 'label'>): { label?: Label; policy?: string } {
+  const label = result.label ?? call.tool.trust.label;
+  return {
+    ...(label === RESULT_LABEL ? {} : { label }),
+    ...(call.allowedBy === undefined ? {} : { policy: call.allowedBy }),
+  };
+}
+
+type OutcomeRecord = Extract<EffectRecord, { kind: 'outcome' }>;
+
+export function doneBy(outcome: OutcomeRecord, replayed: boolean): Result {
+  const { content, isError, effect, label, policy, converted, whole } = outcome;
+  const beside = {
+    ...(label ? { label } : {}),
+    ...(policy === undefined ? {} : { policy }),
+    ...(converted ? { converted } : {}),
+    ...(whole ? { whole } : {}),
+  };
+  return { status: 'done', content, isError, effect, replayed, ...beside };
 }
 
 /** The intent's sequence, or undefined when another record came first. Throws `unavailable`: nothing was dispatched. */
@@ -124,7 +168,13 @@ async function stillMine(deps: BrokerDeps, call: Call, sequence: number, started
  * Sends it, and again where that is safe: it provably never left, or the remote recognises the repeat. All tries together
  * have the tool's `timeoutMs`, so that after it this attempt is over for certain.
  */
-async function send(deps: BrokerDeps, call: Call, attempt: number, signal: AbortSignal): Promise<ToolResult> {
+async function send(
+  deps: BrokerDeps,
+  call: Call,
+  attempt: number,
+  signal: AbortSignal,
+  trace: CallTrace | undefined,
+): Promise<ToolResult> {
   const { tool, request } = call;
   const isKeyed = tool.effect === 'keyed';
   const deadlineMs = deps.clock.monotonicMs() + tool.timeoutMs;
@@ -146,6 +196,7 @@ async function send(deps: BrokerDeps, call: Call, attempt: number, signal: Abort
       failure = asCallError(error);
       mayRepeat = !(error instanceof TuttiError) && (isKeyed || failure.sent === 'no');
     }
+    trace?.failed(tries, failure);
     if (failure.sent === 'maybe') maybeSent = true;
     const waitMs = backoffMs(deps, tries, failure.retryAfterMs);
     if (mayRepeat && tries < deps.limits.callTriesMax && deps.clock.monotonicMs() + waitMs < deadlineMs) {
@@ -183,7 +234,7 @@ async function afterFailure(
     });
   }
   deps.log.warn(
-    { callId: request.callId, run: request.run, tool: tool.name, reason: failure.message },
+    { ...logOf(request), tool: tool.name, code: failure.code },
     'it is not known whether a tool call took effect',
   );
   // This process sends no more of it; what is under way at the remote gets the settling time alone.
@@ -202,12 +253,14 @@ async function writeVoid(
   base: RecordBase,
   sequence: number,
   reason: string,
+  barred = false,
 ): Promise<void> {
   const { tenant, callId } = call.request;
+  const record: EffectRecord = { ...base, kind: 'void', reason, at: deps.clock.nowMs() };
   try {
-    await deps.ledger.append(tenant, callId, { ...base, kind: 'void', reason, at: deps.clock.nowMs() }, sequence);
+    await deps.ledger.append(tenant, callId, barred ? { ...record, barred } : record, sequence);
   } catch (error) {
-    deps.log.warn({ err: error, callId }, 'that a call never left could not be recorded');
+    deps.log.warn({ ...logOf(call.request), err: error }, 'that a call never left could not be recorded');
   }
 }
 
@@ -221,7 +274,7 @@ export async function writeOutcome(
   outcome: EffectRecord,
   sequence: number,
 ): Promise<boolean> {
-  const { tenant, callId, run } = call.request;
+  const { tenant, callId } = call.request;
   for (let tries = 0; ; tries++) {
     try {
       await deps.ledger.append(tenant, callId, outcome, sequence);
@@ -231,7 +284,7 @@ export async function writeOutcome(
       if (there && there.record.kind === 'outcome' && there.record.token === outcome.token) return true;
       if (error instanceof LedgerConflict || (there && there.sequence !== sequence)) {
         deps.log.error(
-          { callId, run, tool: outcome.tool, attempt: outcome.attempt },
+          { ...logOf(call.request), tool: outcome.tool, attempt: outcome.attempt },
           'an attempt that others gave up has an outcome after all',
         );
         return false;

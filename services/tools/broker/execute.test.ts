@@ -1,8 +1,8 @@
-import { type EffectRecord, TuttiError } from '@tutti/contracts';
+import { contentHash, type EffectRecord, TuttiError } from '@tutti/contracts';
 import { describe, expect, it } from 'vitest';
 import { hashOfCall, hashOfRepeat } from '../core/situation.ts';
 import { ToolCallError, type ToolResult } from '../ports/tool-source.ts';
-import { CALL, harness, MemoryLedger } from '../test-support/harness.ts';
+import { CALL, harness, MemoryLedger, PARAMETERS } from '../test-support/harness.ts';
 
 const HASH = hashOfCall('order', { item: 'tea' });
 const grant = (argumentsHash = HASH) => ({ id: 'apr_1', argumentsHash, by: 'kim', at: 1 });
@@ -48,6 +48,7 @@ describe('a call', () => {
       isError: false,
       effect: 'keyed',
       replayed: false,
+      policy: 'builtin.tool-calls-without-lasting-harm',
     });
     expect(h.source.calls).toEqual([{ name: 'order', args: { item: 'tea' }, key: CALL }]);
     expect(h.ledger.kinds()).toEqual(['intent', 'outcome']);
@@ -86,12 +87,56 @@ describe('a call', () => {
     expect(await code(h.execute({ tool: 'orbit', arguments: {} }))).toBe('tool_unknown');
     expect(h.source.calls).toEqual([]);
   });
-  it('a long result is cut, and says so', async () => {
+  it('a long result is an excerpt for the model, and kept in full beside it', async () => {
     const h = harness({ env: { TUTTI_TOOLS_RESULT_CHARS_MAX: '1000' } });
+    const all = `begin${'x'.repeat(5_000)}end`;
+    h.source.script = [() => ({ content: all, isError: false })];
+    const result = (await h.execute()) as { content: string; whole: unknown };
+    expect(result.content.length).toBeLessThanOrEqual(1_000);
+    expect(result.content).toMatch(/^beginx+\n\[\d+ of 5008 characters are left out here\. .*\]\nx+end$/);
+    expect(h.kept.get(CALL)).toBe(all);
+    expect(result.whole).toMatchObject({ blob: `acme.run_1.${CALL}`, bytes: 5_008 });
+    expect(await h.execute()).toEqual({ ...result, replayed: true });
+  });
+  it('a long result that cannot be kept is cut, and says so', async () => {
+    const h = harness({ env: { TUTTI_TOOLS_RESULT_CHARS_MAX: '1000' }, keepFails: true });
     h.source.script = [() => ({ content: 'x'.repeat(5_000), isError: false })];
     const { content } = (await h.execute()) as { content: string };
     expect(content.length).toBeLessThanOrEqual(1_000);
     expect(content).toMatch(/\[Cut: \d+ of 5000 characters are missing/);
+  });
+  it('a result that is not what the tool says that it returns is told, with what is wrong', async () => {
+    for (const effect of ['pure', 'keyed'] as const) {
+      const returns = { type: 'object', required: ['number'], properties: { number: { type: 'integer' } } };
+      const h = harness({ effect, returns });
+      expect(await h.execute()).toMatchObject({ content: '{"number":1}' });
+      h.source.script = [() => ({ content: '{"number":"1"}', isError: false, data: { number: '1' } })];
+      expect(await h.execute({ callId: 'call_2' })).toMatchObject({
+        content: '{"number":"1"}\n[This is not what order says that it returns: number must be integer]',
+        isError: false,
+      });
+      // What an error looks like is nobody's promise.
+      h.source.script = [() => ({ content: '{}', isError: true, data: {} })];
+      expect(await h.execute({ callId: 'call_3' })).toMatchObject({ content: '{}' });
+    }
+  });
+  it('what it rests on stands in the ledger: schema, policies, label, and what was converted', async () => {
+    const h = harness();
+    const label = { integrity: 'user', confidentiality: ['internal'] } as const;
+    const result = await h.execute({
+      arguments: { item: 'tea', quantity: '2' },
+      label: { ...label, confidentiality: [...label.confidentiality] },
+    });
+    expect(result).toMatchObject({ converted: ['quantity: "2" → 2'] });
+    for (const record of h.ledger.records.get(`acme/${CALL}`)!)
+      expect(record).toMatchObject({
+        schema: contentHash(PARAMETERS),
+        policies: h.policy.hash,
+        allowedBy: 'builtin.tool-calls-without-lasting-harm',
+        causedBy: label,
+        converted: ['quantity: "2" → 2'],
+        idempotencyKey: CALL,
+      });
   });
   it('over the limit: refused with a hint, and nothing recorded', async () => {
     const h = harness({ env: { TUTTI_TOOLS_CONCURRENT_PER_TOOL_MAX: '1' } });
@@ -123,8 +168,9 @@ describe('policy', () => {
       policy: 'builtin.irreversible-needs-approval',
       arguments: { item: 'tea', quantity: 2 },
       argumentsHash: hashOfCall('order', { item: 'tea', quantity: 2 }),
-      expiresInMs: undefined,
       effect: 'irreversible',
+      label: { integrity: 'user', confidentiality: [] },
+      basis: { schema: contentHash(PARAMETERS), policies: h.policy.hash },
     });
     expect(h.source.calls).toEqual([]);
     expect(h.ledger.records.size).toBe(0);
@@ -414,6 +460,22 @@ describe('the ledger misbehaves', () => {
     expect(h.source.effects.length).toBe(1);
     expect(h.ledger.kinds()).toEqual(['intent', 'outcome']);
   });
+  it('the intent is stored and the bus is gone before anybody hears of it: nothing was sent, so nobody is asked', async () => {
+    const h = harness({ effect: 'irreversible' });
+    const { last } = h.ledger;
+    h.ledger.fault = () => 'store-then-fail';
+    h.ledger.last = async (tenant, callId) => {
+      if (h.ledger.kinds().length > 0) throw new TuttiError('unavailable', 'no bus');
+      return last.call(h.ledger, tenant, callId);
+    };
+    expect(await code(h.execute({ approval: grant() }))).toBe('unavailable');
+    expect(h.ledger.kinds()).toEqual(['intent']);
+    h.ledger.fault = () => undefined;
+    h.ledger.last = last;
+    expect(await h.execute({ approval: grant() })).toMatchObject({ status: 'done', replayed: false });
+    expect(h.source.effects.length).toBe(1);
+    expect(h.ledger.kinds()).toEqual(['intent', 'intent', 'outcome']);
+  });
   it('the intent cannot be written: nothing is dispatched', async () => {
     const h = harness({ effect: 'irreversible' });
     h.ledger.fault = () => 'fail';
@@ -469,7 +531,7 @@ describe('the ledger misbehaves', () => {
 });
 
 describe('cancelling', () => {
-  it('before dispatch: nothing is done, and the call can be made later', async () => {
+  it('before dispatch: nothing is done, then or later, unless another run asks (a fork of it)', async () => {
     const h = harness({ effect: 'irreversible' });
     const controller = new AbortController();
     h.ledger.stored = (record) => {
@@ -479,7 +541,42 @@ describe('cancelling', () => {
     expect(h.source.calls).toEqual([]);
     expect(h.ledger.kinds()).toEqual(['intent', 'void']);
     expect(await code(h.execute({ approval: grant() }, AbortSignal.abort()))).toBe('cancelled');
+    // A repeat that a planner which stood still sends late.
+    expect(await code(h.execute({ approval: grant() }))).toBe('cancelled');
+    expect(h.source.calls).toEqual([]);
+    expect(await h.execute({ approval: grant(), run: 'run_fork' })).toMatchObject({ status: 'done' });
+  });
+  it('before dispatch, because nobody had time: it can be made later', async () => {
+    const h = harness({ effect: 'irreversible' });
+    const controller = new AbortController();
+    h.ledger.stored = (record) => {
+      if (record.kind === 'intent') controller.abort(new TuttiError('timeout', 'the deadline is over'));
+    };
+    expect(await code(h.execute({ approval: grant() }, controller.signal))).toBe('timeout');
+    h.ledger.stored = () => {};
     expect(await h.execute({ approval: grant() })).toMatchObject({ status: 'done' });
+  });
+  it('before the call was ever seen: a request that comes late does nothing, on any replica', async () => {
+    const h = harness({ effect: 'irreversible' });
+    await h.broker.bar({ tenant: 'acme', run: 'run_1', callId: CALL });
+    const other = harness({ effect: 'irreversible', ledger: h.ledger, instance: 'tools-other' });
+    // Every replica is told: the second finds it written.
+    await other.broker.bar({ tenant: 'acme', run: 'run_1', callId: CALL });
+    expect(h.ledger.kinds()).toEqual(['void']);
+    for (const replica of [h, other]) {
+      expect(await code(replica.execute({ approval: grant() }))).toBe('cancelled');
+      expect(await code(replica.execute({ arguments: { item: 'gold' } }))).toBe('cancelled');
+    }
+    expect([...h.source.calls, ...other.source.calls]).toEqual([]);
+    // A fork of the cancelled run has the call under the same id, and is another run.
+    expect(await other.execute({ approval: grant(), run: 'run_fork' })).toMatchObject({ status: 'done' });
+  });
+  it('after it was made: what came of it stays, and nothing is written over it', async () => {
+    const h = harness();
+    await h.execute();
+    await h.broker.bar({ tenant: 'acme', run: 'run_1', callId: CALL });
+    expect(h.ledger.kinds()).toEqual(['intent', 'outcome']);
+    expect(await h.execute()).toMatchObject({ status: 'done', replayed: true });
   });
   it('between two tries: the second is not made', async () => {
     const h = harness({ effect: 'irreversible' });

@@ -5,12 +5,16 @@
  * not known what came of the attempt before (recover.ts); nothing is dispatched that policy does not allow right then.
  */
 import { type Bundle, TuttiError } from '@tutti/contracts';
-import { type Outcome, situate } from '../core/situation.ts';
-import { cutResult } from '../core/text.ts';
+import { logOf } from '@tutti/runtime';
+import { type Intent, type Outcome, type Situation, situate } from '../core/situation.ts';
 import type { Tool } from '../toolbox/toolbox.ts';
-import { abortError, asCallError, backoffMs, dispatch } from './dispatch.ts';
-import { authorize, checkAgent, prepare, requestHashOf } from './prepare.ts';
+import type { Ending } from './admission.ts';
+import { authorize } from './authorize.ts';
+import { bar } from './bar.ts';
+import { abortError, asCallError, backoffMs, dispatch, doneBy, provenanceOf } from './dispatch.ts';
+import { checkAgent, prepare, requestHashOf } from './prepare.ts';
 import { recover } from './recover.ts';
+import { shapeResult } from './shape-result.ts';
 import type { BrokerDeps, Call, ExecuteRequest, Result } from './types.ts';
 
 /** Times that the ledger may move under one delivery before it is sent back. */
@@ -20,6 +24,8 @@ const WAIT_MAX_MS = 1_000;
 
 export interface Broker {
   execute(request: ExecuteRequest, signal: AbortSignal): Promise<Result>;
+  /** The run has given the call up: it must not begin any more for that run. */
+  bar(call: { tenant: string; run: string; callId: string }): Promise<void>;
 }
 
 export function createBroker(deps: BrokerDeps): Broker {
@@ -48,7 +54,7 @@ export function createBroker(deps: BrokerDeps): Broker {
       running.delete(key);
     }
   }
-  return { execute };
+  return { execute, bar: (call) => bar(deps, call) };
 }
 
 /** The other delivery was given up, for reasons of its own. */
@@ -89,7 +95,8 @@ async function findTool(
   signal: AbortSignal,
 ): Promise<{ tool: Tool } | { tool: undefined; error: unknown }> {
   try {
-    return { tool: await deps.toolbox(request.bundle, bundle).find(request.tool, signal) };
+    const toolbox = deps.toolbox(request.tenant, request.bundle, bundle);
+    return { tool: await toolbox.find(request.tool, signal) };
   } catch (error) {
     return { tool: undefined, error };
   }
@@ -97,30 +104,38 @@ async function findTool(
 
 async function runWithLedger(deps: BrokerDeps, call: Call, signal: AbortSignal): Promise<Result> {
   const { tenant, callId } = call.request;
+  const { requestHash, argumentsHash, grant } = call;
+  const hashes = { requestHash, argumentsHash, run: call.request.run, editedFrom: grant?.editedFrom };
   let waitMs = WAIT_MS;
   for (let round = 0; round < ROUNDS_MAX; ) {
     if (signal.aborted) throw abortError(signal);
-    const situation = situate(await deps.ledger.last(tenant, callId), call);
+    const situation = situate(await deps.ledger.last(tenant, callId), hashes);
     switch (situation.next) {
       case 'replay':
         return replay(situation.outcome);
+      case 'barred':
+        throw new TuttiError('cancelled', `the call ${callId} was cancelled before it was made; nothing was done`);
       case 'mismatch':
         deps.log.error(
-          { callId, tool: call.tool.name, recorded: situation.recorded.tool },
+          { ...logOf(call.request), tool: call.tool.name, recorded: situation.recorded.tool },
           'a call id came with another call',
         );
         throw mismatch(call.request, situation.recorded.tool);
       case 'begin': {
         round += 1;
-        const refused = authorize(call, [call.argumentsHash, situation.approvedHash]);
-        const { afterSequence, attempt } = situation;
-        const result = refused ?? (await dispatch(deps, call, { afterSequence, attempt, grant: call.grant }, signal));
+        const result = await begin(deps, call, situation, signal);
         if (result) return result;
         break;
       }
       case 'taken': {
         const { intent, sequence } = situation;
-        const state = await deps.peers.ask(intent.instance, tenant, callId, signal);
+        const state = await deps.peers.ask(intent, tenant, callId, signal);
+        if (state === 'unsent') {
+          round += 1;
+          const result = await begin(deps, call, afterUnsent(intent, sequence), signal);
+          if (result) return result;
+          break;
+        }
         if (state === 'working' || state === 'silent') {
           await deps.clock.sleep(waitMs, signal);
           waitMs = Math.min(waitMs * 2, WAIT_MAX_MS);
@@ -138,24 +153,56 @@ async function runWithLedger(deps: BrokerDeps, call: Call, signal: AbortSignal):
   throw new TuttiError('unavailable', `the call ${callId} changes hands too often right now`);
 }
 
+type Done = Extract<Result, { status: 'done' }>;
+type Begin = Extract<Situation, { next: 'begin' }>;
+
+/** Undefined: another record came first, or it is not known what happened. */
+async function begin(
+  deps: BrokerDeps,
+  call: Call,
+  { afterSequence, attempt, approvedHash }: Begin,
+  signal: AbortSignal,
+): Promise<Result | undefined> {
+  const refused = await authorize(deps, call, [call.argumentsHash, approvedHash], signal);
+  return refused ?? dispatch(deps, call, { afterSequence, attempt, grant: call.grant }, signal);
+}
+
+/** Whoever wrote this intent says that nothing was sent under it. */
+function afterUnsent(intent: Intent, sequence: number): Begin {
+  const approvedHash = intent.approval?.argumentsHash;
+  return { next: 'begin', afterSequence: sequence, attempt: intent.attempt + 1, approvedHash };
+}
+
 /** Pure calls may repeat freely: no intent, no outcome, and the request's own signal ends them. */
 async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promise<Result> {
   const { tool } = call;
-  const refused = authorize(call, [call.argumentsHash]);
+  const refused = await authorize(deps, call, [call.argumentsHash], signal);
   if (refused) return refused;
-  const leave = deps.admission.enter(tool.name);
+  const leave = deps.admission.enter(call.request.tenant, tool);
+  let ending: Ending = 'silent';
   try {
-    return await deps.traced(call, async () => {
+    return await deps.traced(call, async (trace): Promise<Done> => {
       for (let tries = 1; ; tries++) {
         if (signal.aborted) throw abortError(signal);
         try {
           const result = await tool.call(call.arguments, { signal, timeoutMs: tool.timeoutMs });
-          const content = cutResult(result.content, deps.limits.resultCharsMax);
-          return { status: 'done', content, isError: result.isError, effect: tool.effect, replayed: false };
+          ending = 'answered';
+          const { isError } = result;
+          return {
+            status: 'done',
+            ...(await shapeResult(deps, call, result)),
+            isError,
+            effect: tool.effect,
+            replayed: false,
+            ...provenanceOf(call, result),
+            ...(call.converted.length > 0 ? { converted: call.converted } : {}),
+          };
         } catch (error) {
           if (signal.aborted) throw abortError(signal);
           if (error instanceof TuttiError && !error.retryable) throw error;
           const failure = asCallError(error);
+          trace?.failed(tries, failure);
+          ending = 'failed';
           if (tries >= deps.limits.callTriesMax)
             throw new TuttiError(failure.code, `${tool.name}: ${failure.message}`, {
               retryAfterMs: failure.retryAfterMs,
@@ -165,12 +212,12 @@ async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promi
       }
     });
   } finally {
-    leave();
+    leave(ending);
   }
 }
 
 function replay(outcome: Outcome): Result {
-  return { status: 'done', content: outcome.content, isError: outcome.isError, effect: outcome.effect, replayed: true };
+  return doneBy(outcome, true);
 }
 
 function mismatch(request: ExecuteRequest, recorded: string): TuttiError {

@@ -1,8 +1,7 @@
-/** From a request to a call that may be dispatched: the agent's tools, valid arguments, and what policy says. */
-import { type Bundle, TuttiError } from '@tutti/contracts';
+/** From a request to a call: the agent's tools, valid arguments, and what a policy says of it. */
+import { type Bundle, fitsAny, SYSTEM_LABEL, summandsOf, TuttiError } from '@tutti/contracts';
 import type { PolicyDecision } from '@tutti/policy';
 import { hashOfCall } from '../core/situation.ts';
-import { fitsAny } from '../core/text.ts';
 import type { Tool } from '../toolbox/toolbox.ts';
 import type { BrokerDeps, Call, ExecuteRequest, Result } from './types.ts';
 
@@ -28,68 +27,35 @@ export function prepare(deps: BrokerDeps, request: ExecuteRequest, tool: Tool, b
       isError: true,
       effect: tool.effect,
       replayed: false,
+      dispatched: false,
+      label: SYSTEM_LABEL,
     };
   return {
     request,
     tool,
     arguments: checked.arguments,
+    converted: checked.converted,
     argumentsHash: hashOfCall(tool.name, checked.arguments),
     requestHash: requestHashOf(request),
     grant: request.approval,
     policy: deps.policy(request.bundle, bundle),
+    attributes: bundle.agents[request.agent]?.attributes,
   };
 }
 
-/** Undefined: go ahead. `approvedHashes`: grants for these count as a yes to this call. */
-export function authorize(call: Call, approvedHashes: (string | undefined)[]): Result | undefined {
-  const { request, tool, grant } = call;
-  const approved = grant !== undefined && approvedHashes.includes(grant.argumentsHash);
-  const own = decide(call, tool, approved);
-  const verdict = own.decision === 'allow' ? ofFork(call, approved) : own;
-  switch (verdict.decision) {
-    case 'allow':
-      return undefined;
-    case 'deny':
-      return { status: 'denied', reason: verdict.reason, policy: verdict.policy };
-    case 'approval': {
-      const changed = grant
-        ? ` The approval ${grant.id} was given for other arguments, which have changed since: it does not count.`
-        : '';
-      return {
-        status: 'approval_required',
-        reason: `${verdict.reason}${changed}`,
-        policy: verdict.policy,
-        arguments: call.arguments,
-        argumentsHash: call.argumentsHash,
-        expiresInMs: verdict.approval?.expiresInMs,
-        effect: tool.effect,
-      };
-    }
-    default:
-      throw new TuttiError('internal', `unknown decision for ${request.callId}: ${verdict.decision satisfies never}`);
-  }
-}
-
-/** A fork repeats what somebody did already: what it changes in the world is a human's to allow, whatever policies say. */
-function ofFork({ request, tool }: Call, approved: boolean): PolicyDecision {
-  const policy = 'tutti.fork';
-  if (request.effects === undefined || tool.effect === 'pure' || (request.effects === 'approve' && approved))
-    return { decision: 'allow', policy, reason: '' };
-  if (request.effects === 'block')
-    return { decision: 'deny', policy, reason: 'This run is a fork, in which nothing may be changed in the world.' };
-  return {
-    decision: 'approval',
-    policy,
-    reason: 'This run is a fork: a human has to allow what it changes in the world.',
-  };
-}
-
-export function decide(call: Call, tool: Tool, approved: boolean) {
-  const { tenant, agent } = call.request;
+export function decide(call: Call, tool: Tool, approved: boolean): PolicyDecision {
+  const { tenant, agent, label, history } = call.request;
+  const { effect, tags, source, trust, sums } = tool;
+  const { needs, clearance } = trust;
   return call.policy.authorize({
-    principal: { type: 'Agent', id: agent, attrs: { tenant } },
+    principal: { type: 'Agent', id: agent, attrs: { tenant }, attributes: call.attributes },
     action: 'tool.call',
-    resource: { type: 'Tool', id: tool.name, attrs: { effect: tool.effect, tags: tool.tags, source: tool.source } },
-    context: { tenant, approved },
+    resource: {
+      type: 'Tool',
+      id: tool.name,
+      attrs: { effect, tags, source, needs, clearance },
+      attributes: tool.attributes,
+    },
+    context: { tenant, approved, label, history, summands: summandsOf(sums, call.arguments) },
   });
 }

@@ -7,9 +7,10 @@
 import { type EffectRecord, TuttiError } from '@tutti/contracts';
 import { foundIn, probeArguments } from '../core/probe.ts';
 import { hashOfRepeat, type Intent, recoveryOf } from '../core/situation.ts';
-import { cutResult } from '../core/text.ts';
-import { abortError, asCallError, dispatch, writeOutcome } from './dispatch.ts';
-import { authorize, decide } from './prepare.ts';
+import { authorize, basisOf } from './authorize.ts';
+import { abortError, asCallError, dispatch, doneBy, provenanceOf, writeOutcome } from './dispatch.ts';
+import { decide } from './prepare.ts';
+import { shapeResult } from './shape-result.ts';
 import type { BrokerDeps, Call, Result } from './types.ts';
 
 export const UNKNOWN_POLICY = 'tutti.effect-unknown';
@@ -28,7 +29,7 @@ export async function recover(
   const repeatHash = hashOfRepeat(call.tool.name, call.arguments, intent.attempt);
   const approvedHashes = [call.argumentsHash, repeatHash, intent.approval?.argumentsHash];
   const again = async () =>
-    authorize(call, approvedHashes) ??
+    (await authorize(deps, call, approvedHashes, signal)) ??
     (await dispatch(deps, call, { afterSequence: sequence, attempt: intent.attempt + 1, grant: call.grant }, signal));
 
   switch (recoveryOf(intent.effect, call.tool.effect, call.tool.probe !== undefined)) {
@@ -98,20 +99,20 @@ async function recordFound(
   { intent, sequence }: Lost,
   found: string,
 ): Promise<Result | undefined> {
-  const content = cutResult(found, deps.limits.resultCharsMax);
   const { timeoutMs: _timeout, kind: _kind, ...base } = intent;
-  const outcome: EffectRecord = {
+  const outcome: Extract<EffectRecord, { kind: 'outcome' }> = {
     ...base,
     kind: 'outcome',
-    content,
+    ...(await shapeResult(deps, call, { content: found, isError: false })),
     isError: false,
+    ...provenanceOf(call, call.tool.probe ? { label: call.tool.probe.with.trust.label } : {}),
     how: 'probed',
     instance: deps.instance,
     token: deps.newToken(),
     at: deps.clock.nowMs(),
   };
   if (!(await writeOutcome(deps, call, outcome, sequence))) return undefined;
-  return { status: 'done', content, isError: false, effect: call.tool.effect, replayed: false };
+  return doneBy(outcome, false);
 }
 
 function ask(call: Call, intent: Intent, argumentsHash: string, why: string): Result {
@@ -126,5 +127,6 @@ function ask(call: Call, intent: Intent, argumentsHash: string, why: string): Re
     arguments: call.arguments,
     argumentsHash,
     effect: call.tool.effect,
+    basis: basisOf(call, undefined),
   };
 }

@@ -1,12 +1,15 @@
 /** What the broker is asked, and what it works with. */
-import type { ApprovalGrant, Bundle, ExecuteBody, ExecuteResult } from '@tutti/contracts';
-import type { PolicyEngine } from '@tutti/policy';
+import type { ApprovalGrant, Bundle, ExecuteBody, ExecuteResult, PolicyAttributes } from '@tutti/contracts';
+import type { PolicyDecision, PolicyEngine } from '@tutti/policy';
 import type { Logger } from '@tutti/runtime';
 import type { z } from 'zod';
 import type { ArgumentChecker } from '../adapters/arguments.ts';
 import type { ToolsLimits } from '../config.ts';
 import type { Ledger } from '../ports/ledger.ts';
 import type { Peers } from '../ports/peers.ts';
+import type { Results } from '../ports/results.ts';
+import type { Switches } from '../ports/switches.ts';
+import type { ToolCallError } from '../ports/tool-source.ts';
 import type { Tool, Toolbox } from '../toolbox/toolbox.ts';
 import type { Admission } from './admission.ts';
 import type { Working } from './working.ts';
@@ -24,10 +27,18 @@ export interface Call {
   request: ExecuteRequest;
   tool: Tool;
   arguments: Record<string, unknown>;
+  /** Arguments that came in another type, in words. */
+  converted: string[];
   argumentsHash: string;
   requestHash: string;
   grant: ApprovalGrant | undefined;
   policy: PolicyEngine;
+  /** What policy said last. */
+  decided?: PolicyDecision;
+  /** The agent's, as the bundle's policy schema adds them. */
+  attributes: PolicyAttributes | undefined;
+  /** Ids of the policies that allowed it, once they have. */
+  allowedBy?: string;
 }
 
 export interface Clock {
@@ -46,16 +57,29 @@ export interface BrokerDeps {
   peers: Peers;
   working: Working;
   admission: Admission;
+  switches: Switches;
+  results: Results;
   checker: ArgumentChecker;
   clock: Clock;
   log: Logger;
   newToken(): string;
   /** Throws TuttiError `not_found`. */
   bundle(hash: string): Promise<Bundle>;
-  toolbox(hash: string, bundle: Bundle): Toolbox;
+  toolbox(tenant: string, hash: string, bundle: Bundle): Toolbox;
   policy(hash: string, bundle: Bundle): PolicyEngine;
   /** Aborted when the service stops: then even the record of an outcome is no longer tried. */
   stopping: AbortSignal;
   /** Around one dispatch, for tracing. */
-  traced<T>(call: Call, work: () => Promise<T>): Promise<T>;
+  traced: Traced;
+}
+
+export type Traced = <T extends { isError: boolean; content: string }>(
+  call: Call,
+  work: (trace?: CallTrace) => Promise<T>,
+) => Promise<T>;
+
+/** What is told of a dispatch while it is under way. */
+export interface CallTrace {
+  /** A try that came to nothing, from 1. */
+  failed(tries: number, failure: ToolCallError): void;
 }

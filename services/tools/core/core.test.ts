@@ -1,11 +1,31 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: these are placeholders of tool sources.
+
+import { fitsAny } from '@tutti/contracts';
 import { describe, expect, it } from 'vitest';
 import { createPlaceholders } from './placeholders.ts';
 import { foundIn, probeArguments } from './probe.ts';
-import { cutResult, fitsAny, toolName } from './text.ts';
+import { cutResult, toolName } from './text.ts';
 
 describe('placeholders', () => {
   const fresh = () => createPlaceholders('s', { TOKEN: 'a-long-secret', URL: 'http://127.0.0.1:1', PIN: '12' });
+  it('that the operator holds an address in grant that origin, and nothing that a bundle adds to it', () => {
+    const placeholders = fresh();
+    expect(placeholders.operatorOrigin('${URL}/v1/${TOKEN}')).toBe('http://127.0.0.1:1');
+    for (const template of [
+      'http://127.0.0.1:1/',
+      '${URL}2/',
+      '${URL}@evil.example/',
+      '${TOKEN}/',
+      '${NONE}/',
+      '/${URL}',
+    ])
+      expect(placeholders.operatorOrigin(template), template).toBeUndefined();
+  });
+  it('hide what is learnt later, too', () => {
+    const placeholders = fresh();
+    placeholders.hide('token-of-the-day', 'access token');
+    expect(placeholders.redact('it is token-of-the-day')).toBe('it is [access token]');
+  });
   it('are filled, and taken out of every text', () => {
     const placeholders = fresh();
     expect(placeholders.fill('Bearer ${TOKEN}!')).toBe('Bearer a-long-secret!');
@@ -65,7 +85,11 @@ describe('names and results', () => {
   });
   it('names are cleaned, and refused when too long', () => {
     expect(toolName('x_', 'add.entry/2')).toBe('x_add_entry_2');
-    expect(toolName('', 'y'.repeat(65))).toBeUndefined();
+    expect(toolName('', 'y'.repeat(64))).toBe('y'.repeat(64));
+    const long = [toolName('', `${'y'.repeat(70)}a`), toolName('', `${'y'.repeat(70)}b`)];
+    expect(long[0]).toMatch(/^y{55}_[0-9a-f]{8}$/);
+    expect(long[0]).not.toBe(long[1]);
+    expect(toolName('', '')).toBeUndefined();
   });
   it('a cut never splits a character, and counts what is missing', () => {
     const cut = cutResult('😀'.repeat(500), 301);

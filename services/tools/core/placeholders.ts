@@ -13,6 +13,13 @@ export interface Placeholders {
   fill(template: string): string;
   /** As `fill`, for a URL: a placeholder that it begins with is an address, and no secret. */
   fillAddress(template: string): string;
+  /**
+   * The origin (`http://host:port`) that a variable holds with which the template begins, where the whole leads there too:
+   * an address that the operator chose, and not whoever wrote the bundle.
+   */
+  operatorOrigin(template: string): string | undefined;
+  /** From now on a secret too, e.g. a token that was asked for. */
+  hide(value: string, name: string): void;
   /** The text without any value that was filled in so far. */
   redact(text: string): string;
 }
@@ -35,6 +42,17 @@ export function createPlaceholders(source: string, variables: Record<string, str
   return {
     fill: (template) => fill(template, () => true),
     fillAddress: (template) => fill(template, (offset) => offset > 0),
+    operatorOrigin(template) {
+      const name = /^\$\{([A-Za-z_][A-Za-z0-9_]*)\}/.exec(template)?.[1];
+      const value = name !== undefined && Object.hasOwn(variables, name) ? variables[name] : undefined;
+      if (value === undefined || !URL.canParse(value)) return undefined;
+      const rest = template.replace(PLACEHOLDER, (_all, other: string) => variables[other] ?? '');
+      const { origin } = new URL(value);
+      return URL.canParse(rest) && new URL(rest).origin === origin && origin !== 'null' ? origin : undefined;
+    },
+    hide(value, name) {
+      if (value.length >= SECRET_CHARS_MIN) used.set(value, name);
+    },
     redact(text) {
       let clean = text;
       for (const [value, name] of used) {

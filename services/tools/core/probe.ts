@@ -1,4 +1,4 @@
-/** The pure half of a probe: its arguments from those of the call, and what its answer says. */
+/** The pure half of asking another tool about a call: its arguments from those of the call, and what its answer says. */
 import type { ToolOverride } from '@tutti/contracts';
 
 export type Probe = NonNullable<ToolOverride['probe']>;
@@ -7,7 +7,7 @@ const ARGUMENT = '$arguments.';
 
 /** Arguments of the probe, or undefined when one of them has no value in this call. */
 export function probeArguments(
-  probe: Probe,
+  probe: Pick<Probe, 'arguments'>,
   call: { idempotencyKey: string; arguments: Record<string, unknown> },
 ): Record<string, unknown> | undefined {
   const entries: [string, unknown][] = [];
@@ -26,8 +26,13 @@ export function probeArguments(
 
 /** What was found at `foundAt`, or undefined: not there, or empty (null, false, 0, "", [], {}). */
 export function foundIn(probe: Probe, data: unknown): unknown {
-  const value = probe.foundAt === '$' ? data : at(data, probe.foundAt.replace(/^\$\./, ''));
+  const value = partOf(data, probe.foundAt);
   return isEmpty(value) ? undefined : value;
+}
+
+/** `path`: `$` for all of it, or names joined by dots. */
+export function partOf(data: unknown, path: string): unknown {
+  return path === '$' ? data : at(data, path.replace(/^\$\./, ''));
 }
 
 function at(data: unknown, path: string): unknown {

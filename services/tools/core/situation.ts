@@ -10,13 +10,21 @@ export type Situation =
   | { next: 'replay'; outcome: Outcome }
   /** Somebody may have dispatched it, and nobody has written what came of it. */
   | { next: 'taken'; intent: Intent; sequence: number }
+  /** The run that asks was cancelled before the call was made. */
+  | { next: 'barred' }
   | { next: 'mismatch'; recorded: EffectRecord };
 
 export interface CallHashes {
   requestHash: string;
   /** Undefined when the arguments could not be validated. */
   argumentsHash: string | undefined;
+  run: string | undefined;
+  /** An approver has written the arguments: the hash of those that were asked about. */
+  editedFrom?: string | undefined;
 }
+
+/** Stands in a void record that was written before the call itself was ever seen. */
+export const NEVER_SEEN = 'never-seen';
 
 /** What an approval of this call is bound to. */
 export function hashOfCall(tool: string, args: Record<string, unknown>): string {
@@ -32,6 +40,12 @@ export function situate(last: { record: EffectRecord; sequence: number } | null,
   if (!last) return { next: 'begin', afterSequence: 0, attempt: 1, approvedHash: undefined };
   const { record, sequence } = last;
   const recorded = [record.requestHash, record.argumentsHash];
+  if (record.kind === 'void') {
+    if (record.barred && record.run === hashes.run) return { next: 'barred' };
+    // Nothing has happened under what was asked about, and under a bar nobody knows what it was.
+    if (record.requestHash === NEVER_SEEN || recorded.includes(hashes.editedFrom ?? NEVER_SEEN))
+      return beginAfter(record, sequence);
+  }
   if (!recorded.includes(hashes.requestHash) && !recorded.includes(hashes.argumentsHash ?? ''))
     return { next: 'mismatch', recorded: record };
   switch (record.kind) {
@@ -40,15 +54,14 @@ export function situate(last: { record: EffectRecord; sequence: number } | null,
     case 'intent':
       return { next: 'taken', intent: record, sequence };
     case 'void':
-      return {
-        next: 'begin',
-        afterSequence: sequence,
-        attempt: record.attempt + 1,
-        approvedHash: record.approval?.argumentsHash,
-      };
+      return beginAfter(record, sequence);
     default:
       throw new Error(`unknown effect record ${(record satisfies never as EffectRecord).kind}`);
   }
+}
+
+function beginAfter({ attempt, approval }: EffectRecord, sequence: number): Situation {
+  return { next: 'begin', afterSequence: sequence, attempt: attempt + 1, approvedHash: approval?.argumentsHash };
 }
 
 /**

@@ -6,7 +6,7 @@
  *   refused unseen). When in doubt it is `maybe`.
  * - Neither results nor errors hold values of `${NAME}` placeholders.
  */
-import type { EffectKind, ErrorCode, JsonSchema } from '@tutti/contracts';
+import type { EffectKind, ErrorCode, JsonSchema, Label, ToolFace, ToolLabels, WithheldTool } from '@tutti/contracts';
 
 export interface SourceTool {
   /** The source's own name of it. */
@@ -15,12 +15,18 @@ export interface SourceTool {
   parameters: JsonSchema;
   returns?: JsonSchema | undefined;
   effect: EffectKind;
+  /** What the source itself knows of it, for where the bundle is silent. */
+  labels?: ToolLabels | undefined;
 }
 
 export interface SourceListing {
   tools: SourceTool[];
   /** What could not be turned into a tool, in words. */
   problems: string[];
+  /** Tools that nobody may see or call until they are approved. */
+  withheld?: WithheldTool[];
+  /** All that is offered now, of a source whose tools are pinned. */
+  faces?: ToolFace[];
 }
 
 export interface ToolCallOptions {
@@ -28,6 +34,8 @@ export interface ToolCallOptions {
   idempotencyKey?: string | undefined;
   signal: AbortSignal;
   timeoutMs: number;
+  /** Told what the remote says of how far it is. */
+  onProgress?: ((text: string) => void) | undefined;
 }
 
 export interface ToolResult {
@@ -38,18 +46,28 @@ export interface ToolResult {
   data?: unknown;
   /** The remote says that there is no such thing. */
   notFound?: boolean;
+  /** Of this very result, where the source knows better than the tool's own label (passages of a collection, say). */
+  label?: Label;
 }
 
 export interface ToolSource {
   /** Is the listing the same for as long as the bundle is? Otherwise it is asked for again from time to time. */
   readonly isStatic: boolean;
+  /** How long a listing is remembered; the service's own limit where it is left out. */
+  readonly listTtlMs?: number;
+  /** Grows when the source knows that its listing is another one by now. */
+  readonly changes?: number;
   /** Throws TuttiError when the source cannot be asked right now. */
   list(signal: AbortSignal): Promise<SourceListing>;
   call(name: string, args: Record<string, unknown>, options: ToolCallOptions): Promise<ToolResult>;
+  /** From now on these tools count as approved by `by`, as they are given here. Not there: nothing can be approved. */
+  approve?(faces: ToolFace[], by: string, at: number): Promise<void>;
   close(): Promise<void>;
 }
 
 export class ToolCallError extends Error {
+  /** Remotes repeat what they were sent: its message is content. */
+  readonly quotes = true;
   override name = 'ToolCallError';
   readonly sent: 'no' | 'maybe';
   readonly code: Extract<ErrorCode, 'unavailable' | 'overloaded' | 'timeout'>;

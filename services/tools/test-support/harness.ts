@@ -1,5 +1,5 @@
 /** A broker over fakes that can be made to fail: ledger in memory, virtual clock, scripted tools and replicas. */
-import { Bundle, type EffectKind, type EffectRecord } from '@tutti/contracts';
+import { Bundle, type EffectKind, type EffectRecord, USER_LABEL } from '@tutti/contracts';
 import { createPolicyEngine } from '@tutti/policy';
 import { createArgumentChecker } from '../adapters/arguments.ts';
 import { createAdmission } from '../broker/admission.ts';
@@ -87,12 +87,20 @@ export interface HarnessOptions {
   env?: Record<string, string>;
   ledger?: MemoryLedger;
   instance?: string;
+  /** The object store does not take large results. */
+  keepFails?: boolean;
+  returns?: Record<string, unknown>;
+  parameters?: Record<string, unknown>;
+  /** `order` shows what `find` finds. */
+  shows?: boolean;
+  limits?: { concurrentMax?: number; perMinuteMax?: number };
 }
 
 export function harness(options: HarnessOptions = {}) {
   const { effect = 'keyed', ledger = new MemoryLedger() } = options;
   const { limits } = ToolsConfig.parse({ TUTTI_TOOLS_CALL_TIMEOUT_MS: '1000', ...options.env });
   const probe = { tool: 'find', arguments: { key: '$idempotencyKey', item: '$arguments.item' }, foundAt: 'order' };
+  const shows = { tool: 'find', arguments: { item: '$arguments.item' }, at: 'order' };
   const bundle = Bundle.parse({
     v: 1,
     name: 'test',
@@ -100,14 +108,28 @@ export function harness(options: HarnessOptions = {}) {
     tools: {
       shop: {
         type: 'builtin',
-        tools: { order: { effect, tags: options.tags ?? [], ...(options.probe ? { probe } : {}) } },
+        tools: {
+          order: {
+            effect,
+            tags: options.tags ?? [],
+            ...(options.probe ? { probe } : {}),
+            ...(options.shows ? { shows } : {}),
+            ...(options.limits ? { limits: options.limits } : {}),
+          },
+        },
       },
     },
     collections: {},
     policies: options.policies ?? {},
   });
   const source = new FakeSource([
-    { name: 'order', description: '', parameters: PARAMETERS, effect: 'irreversible' },
+    {
+      name: 'order',
+      description: '',
+      parameters: options.parameters ?? PARAMETERS,
+      effect: 'irreversible',
+      ...(options.returns ? { returns: options.returns } : {}),
+    },
     { name: 'find', description: '', parameters: { type: 'object' }, effect: 'pure' },
     { name: 'other', description: '', parameters: { type: 'object' }, effect: 'pure' },
   ]);
@@ -121,19 +143,30 @@ export function harness(options: HarnessOptions = {}) {
   const policy = createPolicyEngine(bundle.policies);
   const instance = options.instance ?? 'tools-me';
   const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent } as unknown as BrokerDeps['log'];
+  const stops: ((what: { tenant: string; agent: string; tool: string }) => string | undefined)[] = [];
+  const kept = new Map<string, string>();
   let tokens = 0;
   const broker = createBroker({
     instance,
     limits,
     ledger,
     working,
-    admission: createAdmission(limits),
+    admission: createAdmission(limits, () => time.monotonicMs),
+    switches: { stop: (what) => stops.find((stop) => stop(what))?.(what) },
+    results: {
+      async keep({ tenant, run, callId }, content) {
+        if (options.keepFails) throw new Error('no store');
+        kept.set(callId, content);
+        return { blob: `${tenant}.${run}.${callId}`, bytes: content.length, hash: 'h' };
+      },
+    },
     checker: createArgumentChecker(),
     peers: {
-      async ask(whom, tenant, callId) {
+      async ask({ instance: whom, token }, tenant, callId) {
         asked.push(whom);
         hooks.onAsk();
-        if (whom === instance) return working.has(tenant, callId) ? 'working' : 'idle';
+        if (whom === instance)
+          return working.isUnsent(token) ? 'unsent' : working.has(tenant, callId) ? 'working' : 'idle';
         const states = peers.get(whom) ?? ['gone'];
         return states.length > 1 ? states.shift()! : states[0]!;
       },
@@ -164,9 +197,26 @@ export function harness(options: HarnessOptions = {}) {
         tenant: 'acme',
         callId: CALL,
         run: 'run_1',
+        label: USER_LABEL,
         ...more,
       },
       signal,
     );
-  return { execute, source, ledger, time, peers, asked, hooks, stopping, working, limits, bundle };
+  return {
+    policy,
+    broker,
+    stops,
+    kept,
+    execute,
+    source,
+    ledger,
+    time,
+    peers,
+    asked,
+    hooks,
+    stopping,
+    working,
+    limits,
+    bundle,
+  };
 }

@@ -1,55 +1,60 @@
-/** Toolboxes by bundle hash: made on first use, and closed when too many newer ones are used and nothing runs in them. */
-import type { Bundle } from '@tutti/contracts';
+/**
+ * Toolboxes by tenant and bundle hash: made on first use, and closed when too many newer ones are used and nothing runs in
+ * them. No two tenants share a connection to a server, nor what is pinned.
+ */
+import { type Bundle, contentHash } from '@tutti/contracts';
+import type { Bus } from '@tutti/runtime';
 import { createBuiltinSource } from '../adapters/builtin/source.ts';
+import { createLocalSource, type LocalTool } from '../adapters/local/source.ts';
 import { createMcpSource } from '../adapters/mcp/source.ts';
 import { createOpenApiSource } from '../adapters/openapi/source.ts';
+import type { Grants } from '../adapters/outbound/grants.ts';
+import { createOutbound } from '../adapters/outbound/outbound.ts';
+import { createWorkerSource } from '../adapters/worker/source.ts';
 import type { ToolsLimits } from '../config.ts';
-import { createPlaceholders } from '../core/placeholders.ts';
+import { createPlaceholders, type Placeholders } from '../core/placeholders.ts';
+import type { PinStore } from '../ports/pin-store.ts';
 import type { ToolSource } from '../ports/tool-source.ts';
 import { createToolbox, type Toolbox } from './toolbox.ts';
 
 const TOOLBOXES_MAX = 32;
 
 export interface Toolboxes {
-  of(hash: string, bundle: Bundle): Toolbox;
+  of(tenant: string, hash: string, bundle: Bundle): Toolbox;
   close(): Promise<void>;
 }
 
-export function createToolboxes(limits: ToolsLimits, variables: Record<string, string>): Toolboxes {
+export interface ToolboxesOptions {
+  limits: ToolsLimits;
+  variables: Record<string, string>;
+  grants: Grants;
+  pins: PinStore;
+  bus: Pick<Bus, 'publish' | 'subscribe' | 'request' | 'inbox'>;
+  /** Toolsets of the process that runs this service, by name. */
+  local: Record<string, LocalTool[]>;
+}
+
+export function createToolboxes(options: ToolboxesOptions): Toolboxes {
   const boxes = new Map<string, Toolbox>();
-  function createSource(name: string, manifest: Bundle['tools'][string]): ToolSource {
-    const placeholders = createPlaceholders(name, variables);
-    switch (manifest.type) {
-      case 'openapi':
-        return createOpenApiSource({ manifest, placeholders, responseBytesMax: limits.responseBytesMax });
-      case 'mcp':
-        return createMcpSource({
-          manifest,
-          placeholders,
-          connectTimeoutMs: limits.listTimeoutMs,
-          idleMs: limits.idleMs,
-        });
-      case 'builtin':
-        return createBuiltinSource();
-    }
-  }
   function makeRoom(): void {
-    for (const [hash, box] of boxes) {
+    for (const [key, box] of boxes) {
       if (boxes.size < TOOLBOXES_MAX) return;
       if (box.active > 0) continue;
-      boxes.delete(hash);
+      boxes.delete(key);
       void box.close();
     }
   }
   return {
-    of(hash, bundle) {
-      let box = boxes.get(hash);
-      if (box) boxes.delete(hash);
+    of(tenant, hash, bundle) {
+      const key = `${tenant} ${hash}`;
+      let box = boxes.get(key);
+      if (box) boxes.delete(key);
       else {
         makeRoom();
-        box = createToolbox(bundle, { createSource, ...limits });
+        const createSource = (name: string, manifest: Manifest) => sourceOf(options, tenant, name, manifest);
+        box = createToolbox(bundle, { createSource, ...options.limits });
       }
-      boxes.set(hash, box);
+      boxes.set(key, box);
       return box;
     },
     async close() {
@@ -57,4 +62,43 @@ export function createToolboxes(limits: ToolsLimits, variables: Record<string, s
       boxes.clear();
     },
   };
+}
+
+type Manifest = Bundle['tools'][string];
+
+function sourceOf(options: ToolboxesOptions, tenant: string, name: string, manifest: Manifest): ToolSource {
+  const { limits, pins, bus, local } = options;
+  const placeholders = createPlaceholders(name, options.variables);
+  switch (manifest.type) {
+    case 'openapi': {
+      const outbound = outboundFor(options.grants, manifest.url, placeholders);
+      return createOpenApiSource({ manifest, placeholders, outbound, responseBytesMax: limits.responseBytesMax });
+    }
+    case 'mcp': {
+      const { transport } = manifest;
+      return createMcpSource({
+        manifest,
+        placeholders,
+        outbound: outboundFor(options.grants, transport.type === 'http' ? transport.url : undefined, placeholders),
+        connectTimeoutMs: limits.listTimeoutMs,
+        idleMs: limits.idleMs,
+        pins: { store: pins, key: `${tenant}.${name}.${contentHash(transport)}` },
+      });
+    }
+    case 'nats':
+      return createWorkerSource({ bus, tenant, worker: manifest.worker ?? name });
+    case 'local':
+      return createLocalSource(local[manifest.toolset ?? name], manifest.toolset ?? name);
+    case 'builtin':
+      return createBuiltinSource({
+        outbound: createOutbound(options.grants),
+        responseBytesMax: limits.responseBytesMax,
+      });
+  }
+}
+
+/** What the operator granted, and the address that the operator's own variable gives this source. */
+function outboundFor(grants: Grants, url: string | undefined, placeholders: Placeholders) {
+  const origin = url === undefined ? undefined : placeholders.operatorOrigin(url);
+  return createOutbound(origin === undefined ? grants : grants.withOrigin(origin));
 }

@@ -32,11 +32,16 @@ const unapproved: Checker = {
   check({ evidence, world }) {
     const approved = new Set<string>();
     for (const entries of evidence.runs.values()) {
-      const asked = new Map<string, { callId: string; tool: string }>();
+      const asked = new Map<string, { callId: string; needs: number; said: Set<string> }>();
       for (const { entry } of entries) {
-        if (entry.type === 'approval.requested') asked.set(entry.approval.id, entry.approval);
-        if (entry.type === 'approval.decided' && entry.decision === 'approved')
-          approved.add(asked.get(entry.approval)?.callId ?? '');
+        if (entry.type === 'approval.requested') {
+          const { id, callId, quorum = 1 } = entry.approval;
+          asked.set(id, { callId, needs: quorum, said: new Set() });
+        }
+        if (entry.type === 'approval.voted') asked.get(entry.approval)?.said.add(entry.by);
+        if (entry.type !== 'approval.decided' || entry.decision !== 'approved') continue;
+        const approval = asked.get(entry.approval);
+        if (approval && approval.said.add(entry.by).size >= approval.needs) approved.add(approval.callId);
       }
     }
     return [...world.effects]

@@ -4,7 +4,12 @@ import { isAbsolute, join, relative, sep } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import type { Problems } from './problems.ts';
 
-export const BUNDLE_LIMITS = { fileBytesMax: 4_000_000, filesPerFolderMax: 5_000 } as const;
+export const BUNDLE_LIMITS = {
+  fileBytesMax: 4_000_000,
+  /** An OpenAPI document, of which a bundle keeps what it needs. */
+  documentBytesMax: 32_000_000,
+  filesPerFolderMax: 5_000,
+} as const;
 
 export class BundleFiles {
   readonly root: string;
@@ -36,8 +41,8 @@ export class BundleFiles {
   }
 
   /** `from` and `path`: the file that names it and where, for the report. Undefined: reported. */
-  text(file: string, from = file, path = ''): string | undefined {
-    const problem = this.#problemWith(file);
+  text(file: string, from = file, path = '', bytesMax: number = BUNDLE_LIMITS.fileBytesMax): string | undefined {
+    const problem = this.#problemWith(file, bytesMax);
     if (problem) {
       this.#problems.add(from, from === file ? problem : `"${file}" ${problem}`, path);
       return undefined;
@@ -50,7 +55,7 @@ export class BundleFiles {
     }
   }
 
-  #problemWith(file: string): string | undefined {
+  #problemWith(file: string, bytesMax: number): string | undefined {
     if (isAbsolute(file)) return 'must be a path inside the bundle, not an absolute one';
     const target = join(this.root, file);
     if (!this.#isInside(target)) return 'leads out of the bundle';
@@ -59,7 +64,7 @@ export class BundleFiles {
     if (!this.#isInside(real)) return 'leads out of the bundle';
     const stat = statSync(real);
     if (!stat.isFile()) return 'is not a file';
-    if (stat.size > BUNDLE_LIMITS.fileBytesMax) return `is larger than ${BUNDLE_LIMITS.fileBytesMax} bytes`;
+    if (stat.size > bytesMax) return `is larger than ${bytesMax} bytes`;
     return undefined;
   }
 
@@ -69,8 +74,8 @@ export class BundleFiles {
   }
 
   /** YAML or JSON as data; undefined: reported. */
-  data(file: string, from = file, path = ''): unknown {
-    const text = this.text(file, from, path);
+  data(file: string, from = file, path = '', bytesMax?: number): unknown {
+    const text = this.text(file, from, path, bytesMax);
     if (text === undefined) return undefined;
     const lines = new LineCounter();
     const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
@@ -83,8 +88,8 @@ export class BundleFiles {
   }
 
   /** The same, where an object is needed. */
-  object(file: string, from = file, path = ''): Record<string, unknown> | undefined {
-    const data = this.data(file, from, path);
+  object(file: string, from = file, path = '', bytesMax?: number): Record<string, unknown> | undefined {
+    const data = this.data(file, from, path, bytesMax);
     if (data === undefined) return undefined;
     if (data !== null && typeof data === 'object' && !Array.isArray(data)) return data as Record<string, unknown>;
     this.#problems.add(file, 'must hold an object (name: value lines)');

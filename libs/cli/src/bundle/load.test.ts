@@ -37,6 +37,57 @@ function problems(): string[] {
   throw new Error('the bundle was accepted');
 }
 
+const models = `
+providers:
+  one: { baseUrl: 'https://one.example/v1', keys: ['\${ONE_KEY}', '\${ONE_KEY_2}'], region: eu, labels: [pii] }
+  two: { baseUrl: '\${TWO_URL}' }
+models:
+  gpt-5-mini:
+    tier: small
+    contextTokens: 128000
+    price: { input: 0.25, output: 2, cachedInput: 0.025 }
+    providers: [{ provider: one, weight: 3 }, { provider: two, model: mini, canaryPercent: 5 }]
+routes:
+  thrift: { models: [gpt-5-mini], objective: cost, priceMax: { output: 3 } }
+`;
+
+describe('models.yaml', () => {
+  it('becomes the catalogue of the bundle', () => {
+    write({ ...good, 'models.yaml': models, 'agents/clerk.yaml': 'instructions: Sell.\nmodel: thrift\n' });
+    const { bundle } = loadBundle(dir);
+    expect(Bundle.parse(bundle)).toEqual(bundle);
+    expect(bundle.models?.['gpt-5-mini']?.providers[1]).toMatchObject({ provider: 'two', model: 'mini', weight: 1 });
+    expect(bundle.routes?.thrift?.objective).toBe('cost');
+  });
+
+  it('mistakes are told with their place', () => {
+    write({
+      ...good,
+      'agents/clerk.yaml': 'instructions: Sell.\nmodel: gpt-9\nmodels: { plan: nobody }\n',
+      'models.yaml': `${models.replace('provider: two,', 'provider: three,').replace('[gpt-5-mini]', '[gpt-6]')}  gpt-5-mini: {}\n`,
+    });
+    expect(problems()).toEqual([
+      'models.yaml: models.gpt-5-mini.providers.1.provider: there is no provider "three"',
+      'models.yaml: routes.thrift.models.0: there is no model "gpt-6"',
+      'models.yaml: routes.gpt-5-mini: "gpt-5-mini" is a model\'s name, or a word of Tutti\'s',
+      'agents/clerk.yaml: model: there is no model or route "gpt-9"',
+      'agents/clerk.yaml: models.plan: there is no model or route "nobody"',
+    ]);
+  });
+
+  it('a key that stands there itself is refused', () => {
+    write({
+      ...good,
+      'models.yaml':
+        'providers:\n  one: { keys: [sk-abcdefgh] }\nmodels:\n  auto: { providers: [{ provider: one }] }\n',
+    });
+    const found = problems().join('\n');
+    expect(found).toMatch('models.yaml: providers.one.keys.0: must be a reference');
+    expect(found).not.toMatch('sk-abcdefgh');
+    expect(found).toMatch('models.yaml: models.auto: the name must not be "auto"');
+  });
+});
+
 describe('a good bundle', () => {
   it('becomes one value, with files read and defaults filled in', () => {
     write(good);
@@ -109,7 +160,9 @@ describe('mistakes', () => {
     [
       'an unknown collection',
       { 'agents/clerk.yaml': 'instructions: Sell.\nknowledge: [laws]\n' },
-      ['agents/clerk.yaml: knowledge.0: there is no folder knowledge/laws'],
+      [
+        'agents/clerk.yaml: knowledge.0: there is no folder knowledge/laws, and no such name under collections of tutti.yaml',
+      ],
     ],
     [
       'a wrong time zone',
@@ -193,5 +246,53 @@ describe('mistakes', () => {
   it('no agent', () => {
     write({ 'tutti.yaml': 'name: shop\n' });
     expect(problems()).toEqual(['agents: there is no agent: add agents/<name>.yaml']);
+  });
+});
+
+describe('budgets, privacy and prompts', () => {
+  const rules: Record<string, string> = {
+    ...good,
+    'budgets.yaml':
+      'day: { scope: tenant, window: day, usd: 5 }\nclerk: { scope: key, requests: 10, agents: [clerk] }\n',
+    'privacy.yaml': 'names: [Ann Lee]\npatterns: { CASE: "C-[0-9]{6}" }\n',
+    'prompts/greet.yaml':
+      'text: prompts/greet.liquid\nlocales: { de: "Hallo {{ name }}" }\nplaceholders: { name: { type: text } }\n',
+    'prompts/greet.liquid': 'Hello {{ name }}. {% render "tail" %}',
+    'prompts/tail.yaml': 'text: Be brief.\n',
+  };
+
+  it('are read', () => {
+    write(rules);
+    const { bundle } = loadBundle(dir);
+    expect(Bundle.parse(bundle)).toEqual(bundle);
+    expect(bundle.budgets).toMatchObject({ day: { usd: 5 }, clerk: { window: 'day', requests: 10 } });
+    expect(bundle.privacy).toMatchObject({ mask: ['email', 'phone', 'iban', 'card', 'name'], names: ['Ann Lee'] });
+    expect(bundle.prompts?.greet).toMatchObject({ text: rules['prompts/greet.liquid'], version: '1' });
+  });
+
+  it.each([
+    ['budgets.yaml', 'day: { scope: tenant }\n', 'budgets.yaml: day: a budget needs usd, tokens or requests'],
+    [
+      'budgets.yaml',
+      'day: { scope: tenant, usd: 1, agents: [nobody] }\n',
+      'budgets.yaml: day.agents: there is no agent "nobody"',
+    ],
+    ['privacy.yaml', 'patterns: { CASE: "(" }\n', 'privacy.yaml: patterns.CASE: Invalid regular expression'],
+    ['privacy.yaml', 'patterns: { CASE: "x*" }\n', 'privacy.yaml: patterns.CASE: matches nothing at all'],
+    [
+      'prompts/greet.yaml',
+      'text: "Hello {{ who }}"\n',
+      'prompts/greet.yaml: text: uses "who", which is no placeholder of it',
+    ],
+    ['prompts/greet.yaml', 'text: "{% render \'none\' %}"\n', 'prompts/greet.yaml: text: '],
+    ['prompts/greet.yaml', 'text: "{% if %"\n', 'prompts/greet.yaml: text: '],
+    [
+      'agents/clerk.yaml',
+      'instructions: Sell.\nprompt: { name: none }\n',
+      'agents/clerk.yaml: prompt: there is no prompt "none"',
+    ],
+  ])('mistakes in %s: %j', (file, text, problem) => {
+    write({ ...rules, [file]: text });
+    expect(problems().filter((line) => line.startsWith(problem))).toHaveLength(1);
   });
 });

@@ -27,21 +27,42 @@ export function shortArguments(values: Record<string, unknown> = {}): string {
   return oneLine(parts.join(', '), ARGUMENTS_CHARS_MAX);
 }
 
+/** Characters that cannot be seen, or that turn the text around them about: whoever approves must see that they are there. */
+const UNSEEN =
+  /\u00ad|\u061c|[\u115f-\u1160]|[\u17b4-\u17b5]|[\u180b-\u180f]|[\u200b-\u200f]|[\u2028-\u202e]|[\u2060-\u206f]|\u3164|[\ufe00-\ufe0f]|\ufeff|\uffa0|[\ufff9-\ufffb]|[\u{e0000}-\u{e0fff}]/gu;
+
+function shown(text: string): string {
+  return safe(text).replace(UNSEEN, (char) => `\\u{${char.codePointAt(0)!.toString(16)}}`);
+}
+
 /** Everything that would be executed, exactly: nothing is cut. */
 export function approvalText(approval: Approval, now = Date.now()): string {
   const entries = Object.entries(approval.arguments);
   const width = Math.max(0, ...entries.map(([name]) => name.length));
   const lines = entries.map(([name, value]) => {
     const text = JSON.stringify(value, null, 2).replaceAll('\n', `\n    ${' '.repeat(width + 2)}`);
-    return `    ${safe(name).padEnd(width)}  ${safe(text)}`;
+    return `    ${shown(name).replaceAll('\n', '\\n').padEnd(width)}  ${shown(text)}`;
   });
   return [
     `${yellow('? Approval needed:')} ${bold(safe(approval.tool))} ${dim(`(${approval.effect}, ${approval.id})`)}`,
     ...lines,
+    ...(approval.shown ? [`    ${dim('as of now:')} ${safe(approval.shown)}`] : []),
+    ...(approval.changes ?? []).map((change) => `    ${yellow('changed since it was approved:')} ${safe(change)}`),
+    ...votes(approval),
     dim(
       `    why: ${oneLine(approval.reason, 200)} (policy ${safe(approval.policy)}); open for ${timeUntil(approval.expiresAt, now)}`,
     ),
   ].join('\n');
+}
+
+function votes({ quorum = 1, approvedBy = [], approvers }: Approval): string[] {
+  const who = approvers ? ` of ${approvers.map(safe).join(', ')}` : '';
+  if (quorum === 1) return who ? [dim(`    for one${who}`)] : [];
+  return [
+    dim(
+      `    ${approvedBy.length} of ${quorum}${who} have approved${approvedBy.length ? `: ${approvedBy.map(safe).join(', ')}` : ''}`,
+    ),
+  ];
 }
 
 function timeUntil(iso: string, now: number): string {

@@ -67,6 +67,8 @@ function about(entry: JournalEntry): string {
       return `${callOf(e)}: ${e.content}`;
     case 'approval.requested':
       return `${callOf(e.approval ?? {})}: ${e.approval?.reason}`;
+    case 'approval.voted':
+      return [`yes by ${e.by}`, e.arguments ? `with ${shortArguments(e.arguments)}` : ''].filter(Boolean).join(' ');
     case 'approval.decided':
       return [e.decision, `by ${e.by}`, e.reason].filter(Boolean).join(' ');
     case 'question.asked':

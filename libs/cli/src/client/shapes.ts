@@ -11,6 +11,12 @@ export const Approval = z.object({
   reason: z.string(),
   policy: z.string(),
   expiresAt: z.string(),
+  argumentsHash: z.string().optional(),
+  approvers: z.array(z.string()).nullish(),
+  quorum: z.number().optional(),
+  approvedBy: z.array(z.string()).optional(),
+  shown: z.string().nullish(),
+  changes: z.array(z.string()).optional(),
 });
 export type Approval = z.infer<typeof Approval>;
 
@@ -29,6 +35,15 @@ export type Usage = z.infer<typeof Usage>;
 export const Citation = z.object({ n: z.number(), title: z.string(), section: z.string().optional() });
 export type Citation = z.infer<typeof Citation>;
 
+export const UndoOffer = z.object({
+  callId: z.string(),
+  tool: z.string(),
+  undo: z.string(),
+  arguments: z.record(z.string(), z.unknown()).nullable(),
+  uncertain: z.boolean().optional(),
+});
+export type UndoOffer = z.infer<typeof UndoOffer>;
+
 export const Run = z.object({
   id: z.string(),
   session: z.string(),
@@ -42,6 +57,7 @@ export const Run = z.object({
   degraded: z.boolean(),
   waiting_for: z.string().nullish(),
   question: Question.nullish(),
+  undo: z.array(UndoOffer).optional(),
   created_at: z.string(),
   ended_at: z.string().nullable(),
 });

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { basename } from 'node:path';
 import { type KnowledgeDocument, Name, TuttiError } from '@tutti/contracts';
 import { parseDocument } from '../bundle/documents.ts';
-import { type LoadedBundle, loadBundle } from '../bundle/load.ts';
+import type { LoadedBundle } from '../bundle/load.ts';
+import { readBundle } from '../bundle/remote-documents.ts';
 import { type Api, createApi } from '../client/api.ts';
 import { EXIT } from '../report.ts';
 import { dim, plural, yellow } from '../style.ts';
@@ -21,7 +22,7 @@ export interface ApplyOptions {
 }
 
 export async function applyCommand(dir: string, options: ApplyOptions): Promise<number> {
-  const loaded = loadBundle(dir);
+  const loaded = await readBundle(dir);
   const { agents, tools, policies } = loaded.bundle;
   const parts = [
     plural(Object.keys(agents).length, 'agent'),

@@ -1,4 +1,5 @@
 /** `tutti approvals` and `tutti approve`. */
+import { TuttiError } from '@tutti/contracts';
 import { z } from 'zod';
 import { approvalText, safe } from '../chat/format.ts';
 import { createApi } from '../client/api.ts';
@@ -25,15 +26,35 @@ export async function approvalsCommand(options: { url?: string; all?: boolean })
 
 export async function approveCommand(
   id: string,
-  options: { url?: string; deny?: boolean; reason?: string },
+  options: { url?: string; deny?: boolean; reason?: string; arguments?: string },
 ): Promise<number> {
   const api = createApi(options.url);
-  const body = { decision: options.deny ? 'deny' : 'approve', ...(options.reason ? { reason: options.reason } : {}) };
+  const body = {
+    decision: options.deny ? 'deny' : 'approve',
+    ...(options.reason ? { reason: options.reason } : {}),
+    ...(options.arguments === undefined ? {} : { arguments: argumentsFrom(options.arguments) }),
+  };
   const decided = Approval.parse(await api.send('POST', `/v1/approvals/${encodeURIComponent(id)}`, body));
   const call = `${safe(decided.tool)} ${JSON.stringify(decided.arguments)}`;
+  if (decided.status === 'pending') {
+    console.log(yellow(`your yes is in: ${decided.approvedBy?.length ?? 0} of ${decided.quorum ?? 1}: ${safe(call)}`));
+    return EXIT.ok;
+  }
   console.log(
     decided.status === 'approved' ? green(`approved: ${safe(call)}`) : yellow(`${decided.status}: ${safe(call)}`),
   );
   console.log(dim(`see what comes of it: npx tutti runs ${decided.run}`));
   return EXIT.ok;
+}
+
+function argumentsFrom(text: string): Record<string, unknown> {
+  let data: unknown;
+  try {
+    data = JSON.parse(text);
+  } catch (error) {
+    throw new TuttiError('invalid_request', `--arguments is no JSON: ${(error as Error).message}`);
+  }
+  if (data === null || typeof data !== 'object' || Array.isArray(data))
+    throw new TuttiError('invalid_request', '--arguments must be a JSON object, e.g. \'{"seats": 2}\'');
+  return data as Record<string, unknown>;
 }

@@ -33,6 +33,7 @@ describe('wrong usage', () => {
     [['state', 'run_1', '--version', '-1'], 'must be a whole number from 1'],
     [['preflight', '.', '--scope', 'all'], 'Allowed choices are waiting, recent'],
     [['schedules', 'set', 'nightly'], "missing required argument 'agent'"],
+    [['policy', 'explain'], "missing required argument 'call'"],
   ])('%j', async (args, expected) => {
     const { code, errors } = await tutti(args);
     expect(errors).toContain(expected);
@@ -252,5 +253,83 @@ describe('apply and ingest', () => {
     expect(bad.code).toBe(1);
     expect(bad.errors).toMatch(/none\.md: ENOENT[\s\S]*x\.pdf: only \.md and \.txt/);
     expect(gateway.told.filter(({ method }) => method === 'PUT')).toHaveLength(1);
+  });
+});
+
+describe('policy test', () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'tutti-policy-'));
+    mkdirSync(join(folder, 'agents'));
+    mkdirSync(join(folder, 'policies/tests'), { recursive: true });
+    writeFileSync(join(folder, 'tutti.yaml'), 'name: clerks\n');
+    writeFileSync(join(folder, 'agents/clerk.yaml'), 'instructions: Help.\n');
+  });
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  const cases = (text: string) => writeFileSync(join(folder, 'policies/tests/a.yaml'), text);
+  const test = () => runTutti(['policy', 'test', folder]);
+  const read = '{ name: reads, agent: clerk, action: knowledge.read, collection: notes, expect: allow }';
+
+  it('passes with exit code 0, fails with 1 and what was got instead', async () => {
+    cases(`cases:\n  - ${read}\n`);
+    expect(await test()).toMatchObject({ code: 0, output: expect.stringContaining('1 case, 1 passed, 0 failed') });
+    cases(`cases:\n  - ${read}\n  - ${read.replace('allow', 'deny')}\n`);
+    const { code, output } = await test();
+    expect(output).toContain('expected deny, got allow (policy builtin.same-tenant');
+    expect(output).toContain('2 cases, 1 passed, 1 failed');
+    expect(code).toBe(1);
+  });
+  it('says where there are none, and what is wrong with a case', async () => {
+    expect(await test()).toMatchObject({ code: 1, errors: expect.stringContaining('policies/tests/<name>.yaml') });
+    cases(`cases:\n  - ${read.replace('expect', 'expects')}\n`);
+    const { code, errors } = await test();
+    expect(errors).toMatch(/policies\/tests\/a\.yaml: cases\.0.*expect/);
+    expect(code).toBe(1);
+  });
+  it('of the travel example pass', async () => {
+    const { code, output } = await runTutti(['policy', 'test', 'examples/travel']);
+    expect(output).toMatch(/(\d+) cases, \1 passed, 0 failed/);
+    expect(code).toBe(0);
+  });
+});
+
+describe('policy explain', () => {
+  const said = {
+    call: 'call_1',
+    run: 'run_1',
+    agent: 'clerk',
+    tool: 'send\u001b[2Jmail',
+    arguments: { to: 'x' },
+    label: { integrity: 'untrusted', confidentiality: ['internal'] },
+    done: { calls: 2, effects: 1, tools: { readPage: 2 } },
+    decisions: [
+      {
+        at: '2026-01-01T00:00:00.000Z',
+        decision: 'approval',
+        policy: 'builtin.x',
+        by: null,
+        reason: 'A human decides.',
+      },
+      { at: '2026-01-01T00:01:00.000Z', decision: 'denied', policy: null, by: 'kim', reason: 'no' },
+    ],
+    policies: [{ id: 'builtin.x', file: 'builtin.cedar', reason: null, text: 'forbid (principal, action, resource);' }],
+    ledger: null,
+  };
+  it('shows what led to the call, who decided, and the policy', async () => {
+    gateway.answers['GET /v1/calls/call_1/decisions'] = { body: said };
+    const { code, output } = await tutti(['policy', 'explain', 'call_1']);
+    expect(output).toContain('untrusted; internal');
+    expect(output).toContain('2 calls, 1 not pure: readPage ×2');
+    expect(output).toMatch(/approval {2}policy builtin\.x: A human decides\./);
+    expect(output).toMatch(/denied {4}by kim: no/);
+    expect(output).toContain('forbid (principal, action, resource);');
+    expect(output).not.toContain('\u001b[2J');
+    expect(code).toBe(0);
+  });
+  it('says where nothing was decided, with exit code 1', async () => {
+    gateway.answers['GET /v1/calls/call_1/decisions'] = { body: { ...said, decisions: [], policies: [] } };
+    const { code, output } = await tutti(['policy', 'explain', 'call_1']);
+    expect(output).toContain('no policy has decided');
+    expect(code).toBe(1);
   });
 });

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { TuttiError } from '@tutti/contracts';
-import { loadBundle } from '../bundle/load.ts';
+import { readBundle } from '../bundle/remote-documents.ts';
 import { oneLine, safe } from '../chat/format.ts';
 import { entryLine, type JournalPage, lateLine } from '../chat/journal-lines.ts';
 import { type Api, createApi } from '../client/api.ts';
@@ -89,7 +89,7 @@ export async function forkCommand(run: string, options: ForkOptions): Promise<nu
     ...(input === undefined ? {} : { input }),
     ...(model === undefined ? {} : { model }),
     ...(instructions === undefined ? {} : { instructions: await textOf(instructions) }),
-    ...(bundle === undefined ? {} : { bundle: existsSync(bundle) ? loadBundle(bundle).bundle : bundle }),
+    ...(bundle === undefined ? {} : { bundle: existsSync(bundle) ? (await readBundle(bundle)).bundle : bundle }),
     ...(effects === undefined ? {} : { effects }),
   };
   const fork = await createApi(options.url).send<{ id: string }>('POST', `${path(run)}/fork`, body);
@@ -172,7 +172,7 @@ export async function preflightCommand(dir: string, options: PreflightOptions): 
 async function* reportsOf(dir: string, { url, scope, limit, all, run }: PreflightOptions): AsyncGenerator<Report> {
   const api = createApi(url);
   const which = run ? { runs: run } : { scope, limit };
-  let { bundle }: { bundle: unknown } = loadBundle(dir);
+  let { bundle }: { bundle: unknown } = await readBundle(dir);
   for (let before: string | null = null; ; ) {
     const body = { bundle, ...which, ...(before === null ? {} : { before }) };
     const page: Page = await api.send<Page>('POST', '/v1/preflight', body, PREFLIGHT_TIMEOUT_MS);

@@ -7,6 +7,7 @@ import { Run, toShownEvent } from '../client/shapes.ts';
 import { EXIT } from '../report.ts';
 import { bold, dim, red, yellow } from '../style.ts';
 import { table } from '../table.ts';
+import { offerText } from './undo.ts';
 
 const INPUT_CHARS_MAX = 60;
 const JOURNAL_PAGE = 500;
@@ -47,6 +48,8 @@ async function showRun(api: Api, id: string): Promise<number> {
     console.log(`${yellow('?')} ${safe(run.question.text)}`);
     console.log(dim(`    npx tutti input ${run.id} TEXT --question ${run.question.id}`));
   }
+  for (const offer of run.undo ?? []) console.log(offerText(offer));
+  if (run.undo?.length) console.log(dim(`    npx tutti undo ${run.id}`));
   for (const line of citationLines(run.citations)) console.log(line);
   console.log(dim(`  ${usageText(run.usage)}`));
   return EXIT.ok;

@@ -13,7 +13,8 @@ import {
   RuntimeConfig,
   stopTelemetry,
 } from '@tutti/runtime';
-import { type LoadedBundle, loadBundle } from '../bundle/load.ts';
+import type { LoadedBundle } from '../bundle/load.ts';
+import { readBundle } from '../bundle/remote-documents.ts';
 import { applyBundle, waitForIndex } from './apply-bundle.ts';
 import type { Overview } from './banner.ts';
 import { type BusServer, openBusServer } from './bus-server.ts';
@@ -46,7 +47,7 @@ export interface RunningTutti {
 /** Throws TuttiError with a message for people; then nothing is left running. */
 export async function up(options: UpOptions): Promise<RunningTutti> {
   const startedAt = performance.now();
-  const loaded = loadBundle(options.dir);
+  const loaded = await readBundle(options.dir);
   const closers: (() => unknown)[] = [];
   const stop = once(async () => {
     for (const close of closers.reverse()) await close();

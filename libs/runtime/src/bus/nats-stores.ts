@@ -1,6 +1,7 @@
 /** Buckets over NATS key-value stores. */
 import { JetStreamApiError } from '@nats-io/jetstream';
 import type { KV } from '@nats-io/kv';
+import { TuttiError } from '@tutti/contracts';
 import type { Logger } from '../log.ts';
 import { type Bucket, BusConflict } from './port.ts';
 
@@ -16,10 +17,20 @@ async function compareAndSet<T>(key: string, write: () => Promise<T>): Promise<T
   }
 }
 
+/** The client's own words for "no answer": of a read nothing is lost by asking again. */
+const NO_ANSWER = ['TimeoutError', 'NoRespondersError', 'RequestError', 'ClosedConnectionError', 'ConnectionError'];
+function outOfReach(error: unknown): boolean {
+  return error instanceof Error && NO_ANSWER.includes(error.name);
+}
+
 export function openBucket(kv: KV, log: Logger): Bucket {
   return {
     async get(key) {
-      const entry = await kv.get(key);
+      const entry = await kv.get(key).catch((error: unknown) => {
+        throw outOfReach(error)
+          ? new TuttiError('unavailable', `${key} cannot be read right now`, { cause: error })
+          : error;
+      });
       return entry && entry.operation === 'PUT' ? { key, value: entry.value, revision: entry.revision } : null;
     },
     put: (key, value) => kv.put(key, value),

@@ -27,6 +27,8 @@ export interface TurnDocument {
   input: string;
   output: string;
   actions: string;
+  /** Not in documents from before there were labels. */
+  provenance?: string | null;
 }
 export interface EntryDocument {
   /** `<run>/<n>` */
@@ -73,6 +75,7 @@ export interface PositionDocument {
 
 export interface Connection {
   client: MongoClient;
+  db: Db;
   turns: Collection<TurnDocument>;
   entries: Collection<EntryDocument>;
   runs: Collection<RunDocument>;
@@ -96,6 +99,7 @@ export async function connect(url: string, database: string): Promise<Connection
     await checkVersion(db);
     const connection: Connection = {
       client,
+      db,
       turns: db.collection('turns'),
       entries: db.collection('entries'),
       runs: db.collection('runs'),
@@ -141,6 +145,7 @@ async function createIndexes({ turns, entries, runs, approvals }: Connection): P
       { key: { tenant: 1, createdAt: -1, _id: -1 } },
       { key: { tenant: 1, session: 1, createdAt: -1, _id: -1 } },
       { key: { tenant: 1, status: 1, createdAt: -1, _id: -1 } },
+      { key: { parent: 1, createdAt: 1 } },
     ]),
     approvals.createIndexes([
       { key: { tenant: 1, requestedAt: -1, _id: -1 } },

@@ -7,6 +7,7 @@ import type { ApprovalRecord, LateResult, RunEntry, RunView, Turn } from '@tutti
 import { TuttiError } from '@tutti/contracts';
 import type { AnyBulkWriteOperation, Collection, Document, Filter } from 'mongodb';
 import { LATE, type ProjectionWrite } from '../../core/group.ts';
+import { fromProvenance, provenanceOf } from '../../core/provenance.ts';
 import type { ApprovalsFilter, MemoryStore, RunsFilter, TenantTurn } from '../../ports/store.ts';
 import type {
   ApprovalDocument,
@@ -61,6 +62,11 @@ export async function openMongoStore(url: string, database: string): Promise<Mem
     },
     // Every write is acknowledged with its journal.
     async settle() {},
+    prune: (endedBefore, limit) => prune(connection, endedBefore, limit),
+    async bytes() {
+      const { dataSize, indexSize } = await connection.db.command({ dbStats: 1 });
+      return Number(dataSize) + Number(indexSize);
+    },
     async run(tenant, run) {
       const found = await runs.findOne({ _id: run, tenant });
       return found && toView(found);
@@ -116,7 +122,9 @@ async function rememberAll(turns: Collection<TurnDocument>, items: readonly Tena
 
 function turnDocument({ tenant, turn }: TenantTurn): TurnDocument {
   const { run, session, at, agent, input, output, actions } = turn;
-  return { _id: `${tenant}/${run}`, tenant, run, session, at, agent, input, output, actions: JSON.stringify(actions) };
+  const provenance = provenanceOf(turn);
+  const row = { tenant, run, session, at, agent, input, output, provenance };
+  return { _id: `${tenant}/${run}`, ...row, actions: JSON.stringify(actions) };
 }
 
 async function projectAll(connection: Connection, write: ProjectionWrite): Promise<void> {
@@ -182,7 +190,7 @@ async function advance({ positions }: Connection, { stream, position }: Projecti
 /**
  * Upserts, some with filters that ask for more than the id. One that finds its document, but not in the state that it asks
  * for, tries to insert and is refused as a duplicate. That may also mean that someone else inserted between its look
- * and its insert; as documents are never deleted, the second time can only mean that the document is later already.
+ * and its insert; as only documents of runs that ended long ago are deleted, the second time can only mean that the document is later already.
  */
 async function upsertTwice<D extends Document>(
   collection: Collection<D>,
@@ -195,6 +203,48 @@ async function upsertTwice<D extends Document>(
     } catch (error) {
       if (!onlyDuplicates(error)) throw error;
     }
+}
+
+async function prune(connection: Connection, endedBefore: number, limit: number): Promise<number> {
+  const { runs } = connection;
+  const status = { $in: ['completed', 'failed', 'cancelled'] };
+  const cursor = runs
+    .find({ parent: null, createdAt: { $lt: endedBefore }, status })
+    .sort({ createdAt: 1 })
+    .batchSize(limit);
+  let [trees, removed] = [0, 0];
+  for await (const root of cursor) {
+    if (endedAtOf(root) >= endedBefore) continue;
+    const tree = await treeOf(runs, root);
+    if (!tree.every((run) => endedAtOf(run) < endedBefore)) continue;
+    const ids = tree.map(({ _id }) => _id);
+    await removeAll(connection, root.tenant, ids);
+    removed += ids.length;
+    if (++trees >= limit) break;
+  }
+  return removed;
+}
+
+async function treeOf(runs: Collection<RunDocument>, root: RunDocument): Promise<RunDocument[]> {
+  const tree = [root];
+  for (let level = [root]; level.length > 0; tree.push(...level))
+    level = await runs.find({ parent: { $in: level.map(({ _id }) => _id) } }).toArray();
+  return tree;
+}
+
+/** `ids`: parents before their children. They go last: what a crash leaves of a tree is found again through its root. */
+async function removeAll(connection: Connection, tenant: string, ids: string[]): Promise<void> {
+  const { entries, late, approvals, runs } = connection;
+  const $in = ids;
+  await entries.deleteMany({ tenant, run: { $in } });
+  await late.deleteMany({ _id: { $in } });
+  await approvals.deleteMany({ tenant, waitingRun: { $in } });
+  for (const run of ids.toReversed()) await runs.deleteOne({ _id: run });
+}
+
+/** Unix ms; infinite while it has not ended. */
+function endedAtOf(run: RunDocument): number {
+  return toView(run).endedAt ?? Number.POSITIVE_INFINITY;
 }
 
 function runDocument(state: ProjectionWrite['runs'][number]): RunDocument {
@@ -241,6 +291,6 @@ function toView({ state }: RunDocument): RunView {
   return (JSON.parse(state) as { view: RunView }).view;
 }
 
-function toTurn({ run, session, agent, at, input, output, actions }: TurnDocument): Turn {
-  return { run, session, agent, at, input, output, actions: JSON.parse(actions) };
+function toTurn({ run, session, agent, at, input, output, actions, provenance = null }: TurnDocument): Turn {
+  return { run, session, agent, at, input, output, actions: JSON.parse(actions), ...fromProvenance(provenance) };
 }

@@ -44,11 +44,12 @@ function open(path: string, synchronous: 'FULL' | 'NORMAL'): DatabaseSync {
 }
 
 /** All of it or nothing. */
-export function transaction(database: DatabaseSync, action: () => void): void {
+export function transaction<Result>(database: DatabaseSync, action: () => Result): Result {
   database.exec('BEGIN IMMEDIATE');
   try {
-    action();
+    const result = action();
     database.exec('COMMIT');
+    return result;
   } catch (error) {
     if (database.isTransaction) database.exec('ROLLBACK');
     throw error;

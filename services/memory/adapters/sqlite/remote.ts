@@ -17,6 +17,8 @@ const METHODS: readonly Method[] = [
   'states',
   'position',
   'settle',
+  'prune',
+  'bytes',
   'run',
   'runs',
   'journal',

@@ -42,6 +42,10 @@ export const MIGRATIONS: readonly string[] = [
      tenant TEXT NOT NULL, run TEXT NOT NULL, call TEXT NOT NULL, at REAL NOT NULL, result TEXT NOT NULL,
      PRIMARY KEY (run, call)
    ) WITHOUT ROWID, STRICT;`,
+  `CREATE INDEX runs_ended ON runs (created_at) WHERE parent IS NULL AND status IN ('completed', 'failed', 'cancelled');
+   CREATE INDEX runs_of_parent ON runs (parent) WHERE parent IS NOT NULL;`,
+  // Label and history of a turn, as JSON; null in rows from before there were any.
+  `ALTER TABLE turns ADD COLUMN provenance TEXT;`,
 ];
 
 /** Brings the file to today's version. Throws `conflict` when a newer Tutti wrote it. */

@@ -6,14 +6,16 @@ export type Conditions = readonly [sql: string, value: unknown][];
 
 export type Statements = ReturnType<typeof prepare>;
 
-const TURN = 'run, session, agent, at, input, output, actions';
+const TURN = 'run, session, agent, at, input, output, actions, provenance';
 
 export function prepare(durable: DatabaseSync, derived: DatabaseSync) {
   return {
     remember: durable.prepare(
-      `INSERT INTO turns (tenant, run, session, at, agent, input, output, actions) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO turns (tenant, run, session, at, agent, input, output, actions, provenance)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT (tenant, run) DO UPDATE SET session = excluded.session, at = excluded.at, agent = excluded.agent,
-         input = excluded.input, output = excluded.output, actions = excluded.actions`,
+         input = excluded.input, output = excluded.output, actions = excluded.actions,
+         provenance = excluded.provenance`,
     ),
     turns: durable.prepare(
       `SELECT ${TURN} FROM turns WHERE tenant = ? AND session = ? ORDER BY at DESC, run DESC LIMIT ?`,
@@ -51,6 +53,25 @@ export function prepare(durable: DatabaseSync, derived: DatabaseSync) {
       `INSERT INTO positions (stream, sequence, stored_at) VALUES (?, ?, ?)
        ON CONFLICT (stream) DO UPDATE SET sequence = excluded.sequence, stored_at = excluded.stored_at
        WHERE (excluded.stored_at, excluded.sequence) > (positions.stored_at, positions.sequence)`,
+    ),
+    endedRoots: derived.prepare(
+      `SELECT run, tenant FROM runs WHERE parent IS NULL AND status IN ('completed', 'failed', 'cancelled') AND created_at < ?1
+         AND json_extract(state, '$.view.endedAt') < ?1 ORDER BY created_at`,
+    ),
+    /** The run and all below it, with when they ended. */
+    tree: derived.prepare(
+      `WITH RECURSIVE tree (run) AS (SELECT ?1 UNION SELECT runs.run FROM runs JOIN tree ON runs.parent = tree.run)
+       SELECT runs.run, json_extract(runs.state, '$.view.endedAt') AS ended_at FROM runs JOIN tree USING (run)`,
+    ),
+    removeRun: [
+      'DELETE FROM entries WHERE run = ?2 AND tenant = ?1',
+      'DELETE FROM late_results WHERE run = ?2 AND tenant = ?1',
+      'DELETE FROM approvals WHERE waiting_run = ?2 AND tenant = ?1',
+      'DELETE FROM runs WHERE run = ?2 AND tenant = ?1',
+    ].map((sql) => derived.prepare(sql)),
+    bytes: derived.prepare(
+      `SELECT (page_count - freelist_count) * page_size AS bytes
+       FROM pragma_page_count, pragma_freelist_count, pragma_page_size`,
     ),
     states: derived.prepare('SELECT state FROM runs WHERE run IN (SELECT value FROM json_each(?))'),
     position: derived.prepare('SELECT sequence, stored_at FROM positions WHERE stream = ?'),

@@ -2,6 +2,7 @@
 import type { ApprovalRecord, LateResult, RunEntry, RunView, Turn } from '@tutti/contracts';
 import { TuttiError } from '@tutti/contracts';
 import { LATE, type Position, type ProjectionWrite } from '../../core/group.ts';
+import { fromProvenance, provenanceOf } from '../../core/provenance.ts';
 import type { ApprovalsFilter, MemoryStore, RunsFilter, TenantTurn, TurnText } from '../../ports/store.ts';
 import { connect, transaction, translate } from './connect.ts';
 import { prepare, type Statements } from './statements.ts';
@@ -44,6 +45,9 @@ export function openSqliteStore(path: string): MemoryStore {
     // A checkpoint begins with syncing the log of writes to the disk.
     settle: () => once(() => void derived.prepare('PRAGMA wal_checkpoint(PASSIVE)').all()),
 
+    prune: (endedBefore, limit) => once(() => transaction(derived, () => prune(statements, endedBefore, limit))),
+    bytes: () => once(() => Number(statements.bytes.get()!.bytes)),
+
     run: (tenant, run) => once(() => toView(statements.run.get(tenant, run))),
     runs: (tenant, filter) => once(() => listRuns(statements, tenant, filter)),
     journal: (tenant, run, after, limit) =>
@@ -64,7 +68,8 @@ export function openSqliteStore(path: string): MemoryStore {
 
 function rememberOne(statements: Statements, { tenant, turn }: TenantTurn): void {
   const { run, session, at, agent, input, output, actions } = turn;
-  statements.remember.run(tenant, run, session, at, agent, input, output, JSON.stringify(actions));
+  const provenance = provenanceOf(turn);
+  statements.remember.run(tenant, run, session, at, agent, input, output, JSON.stringify(actions), provenance);
 }
 
 function projectAll(statements: Statements, write: ProjectionWrite): void {
@@ -83,6 +88,19 @@ function projectAll(statements: Statements, write: ProjectionWrite): void {
   for (const { tenant, run, result } of write.late)
     statements.addLate.run(tenant, run, result.callId, result.at, JSON.stringify(result), LATE.perRunMax);
   statements.advance.run(write.stream, write.position.sequence, write.position.storedAt);
+}
+
+function prune(statements: Statements, endedBefore: number, limit: number): number {
+  const trees: { tenant: string; runs: string[] }[] = [];
+  for (const { run, tenant } of statements.endedRoots.iterate(endedBefore) as Iterable<Row>) {
+    const tree = statements.tree.all(run as string) as { run: string; ended_at: number | null }[];
+    if (tree.every(({ ended_at }) => ended_at !== null && ended_at < endedBefore))
+      trees.push({ tenant: tenant as string, runs: tree.map(({ run }) => run) });
+    if (trees.length >= limit) break;
+  }
+  for (const { tenant, runs } of trees)
+    for (const run of runs) for (const statement of statements.removeRun) statement.run(tenant, run);
+  return trees.reduce((sum, { runs }) => sum + runs.length, 0);
 }
 
 function listRuns(statements: Statements, tenant: string, filter: RunsFilter): RunView[] {
@@ -126,10 +144,11 @@ function toView(row: Row | undefined): RunView | null {
 }
 
 function toTurn(row: Row): Turn {
-  const { run, session, agent, at, input, output, actions } = row as unknown as Omit<Turn, 'actions'> & {
+  const { run, session, agent, at, input, output, actions, provenance } = row as unknown as Omit<Turn, 'actions'> & {
     actions: string;
+    provenance: string | null;
   };
-  return { run, session, agent, at, input, output, actions: JSON.parse(actions) };
+  return { run, session, agent, at, input, output, actions: JSON.parse(actions), ...fromProvenance(provenance) };
 }
 
 function toPosition(row: Row | undefined): Position | null {

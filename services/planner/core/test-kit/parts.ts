@@ -4,6 +4,7 @@ import {
   type Bundle,
   type CompleteResult,
   contentHash,
+  type ExecuteResult,
   type InboundMessage,
   newRunId,
   newSessionId,
@@ -128,7 +129,9 @@ export function done(content = '{}', more: { isError?: boolean; effect?: ToolDef
   return { status: 'done', content, isError: false, effect: 'pure', replayed: false, ...more };
 }
 
-export function approvalRequired(more: { expiresInMs?: number; argumentsHash?: string } = {}) {
+export function approvalRequired(
+  more: Partial<Omit<Extract<ExecuteResult, { status: 'approval_required' }>, 'status' | 'effect'>> = {},
+) {
   return {
     status: 'approval_required',
     reason: 'a human decides',

@@ -2,9 +2,10 @@
  * Gathers an answer, streamed or whole, into one ChatResponse. Invariant: without a finish reason there is no answer, so
  * that a stream that broke off politely is not taken for a whole one.
  */
-import type { ChatRequest, ChatResponse, FinishReason, ToolCall } from '@tutti/contracts';
+import type { ChatRequest, ChatResponse, FinishReason, TokenUsage, ToolCall } from '@tutti/contracts';
 import { jsonrepair } from 'jsonrepair';
 import type { ChatCompletion, ChatCompletionChunk } from 'openai/resources/chat/completions';
+import type { CompletionUsage } from 'openai/resources/completions';
 import { ModelFailure } from '../../core/failure.ts';
 
 /** For endpoints that do not count: close enough for a budget, in English. */
@@ -19,7 +20,7 @@ export interface Draft {
   text: string;
   calls: DraftCall[];
   finishReason: string | null;
-  usage: { inputTokens: number; outputTokens: number } | undefined;
+  usage: TokenUsage | undefined;
   chars: number;
 }
 
@@ -70,16 +71,28 @@ export function draftOf(completion: ChatCompletion): Draft {
   };
 }
 
-function countsOf(usage: { prompt_tokens?: number; completion_tokens?: number }): Draft['usage'] {
-  return { inputTokens: usage.prompt_tokens ?? 0, outputTokens: usage.completion_tokens ?? 0 };
+function countsOf(usage: CompletionUsage): TokenUsage {
+  const cached = usage.prompt_tokens_details?.cached_tokens;
+  const reasoning = usage.completion_tokens_details?.reasoning_tokens;
+  return {
+    inputTokens: whole(usage.prompt_tokens),
+    outputTokens: whole(usage.completion_tokens),
+    ...(cached ? { cachedInputTokens: whole(cached) } : {}),
+    ...(reasoning ? { reasoningTokens: whole(reasoning) } : {}),
+  };
 }
 
-/** The finished answer. Throws ModelFailure: `network` (broke off), `empty`, `rejected` (content filter), `invalid_answer`. */
+/** Some endpoints count with null, with fractions, or below nothing. */
+function whole(count: number | null | undefined): number {
+  return typeof count === 'number' && Number.isFinite(count) ? Math.max(0, Math.trunc(count)) : 0;
+}
+
+/** The finished answer. Throws ModelFailure: `network` (broke off), `empty`, `filtered`, `invalid_answer`. */
 export function finish(draft: Draft, request: ChatRequest): ChatResponse {
   if (!draft.finishReason) throw new ModelFailure('network', 'the answer broke off before its end');
   const usage = draft.usage ?? estimate(draft, request);
   if (draft.finishReason === 'content_filter' && !draft.text)
-    throw new ModelFailure('rejected', 'the provider withheld the answer (content filter)', { usage });
+    throw new ModelFailure('filtered', 'the provider withheld the answer (content filter)', { usage });
   const toolCalls = draft.calls.map((call, index) => parseCall(call, index, draft, usage));
   if (!draft.text.trim() && toolCalls.length === 0)
     throw new ModelFailure('empty', 'the model answered with neither text nor a tool call', { usage });

@@ -21,9 +21,13 @@ function fromStatus(error: APIError, now: number): ModelFailure {
   const message = short(error.message);
   const options = { cause: error, retryAfterMs: retryAfterMs(error.headers, now) };
   if (error.code === 'context_length_exceeded' || (isClientError(error) && OVERFLOW.test(error.message)))
-    return new ModelFailure('context_overflow', message, options);
-  // a 429 for an empty account does not pass by waiting
-  if (error.code === 'insufficient_quota') return new ModelFailure('rejected', message, { cause: error });
+    return new ModelFailure('context_overflow', message, { ...options, contextTokens: windowIn(error.message) });
+  // a 429 for an empty account does not pass by waiting, but another account may have some left
+  if (error.code === 'insufficient_quota' || error.status === 401 || error.status === 402 || error.status === 403)
+    return new ModelFailure('key_refused', message, { cause: error });
+  if (error.code === 'content_filter' || error.code === 'content_policy_violation')
+    return new ModelFailure('filtered', message, options);
+  if (error.status === 404) return new ModelFailure('not_there', message, options);
   if (error.status === 429) return new ModelFailure('rate_limited', message, options);
   if (error.status === 408 || error.status === 409) return new ModelFailure('server_error', message, options);
   if (isClientError(error)) return new ModelFailure('rejected', message, options);
@@ -32,6 +36,15 @@ function fromStatus(error: APIError, now: number): ModelFailure {
 
 function isClientError(error: APIError): boolean {
   return error.status !== undefined && error.status >= 400 && error.status < 500;
+}
+
+const WINDOW =
+  /(?:maximum context length|context (?:length|size|window)|limit)(?: of the model)?(?: is| of|:)?\D{0,20}(\d[\d,]{2,9})/i;
+
+/** The window that an overflow's message names. */
+function windowIn(message: string): number | undefined {
+  const tokens = Number(WINDOW.exec(message)?.[1]?.replaceAll(',', ''));
+  return Number.isInteger(tokens) && tokens > 0 ? tokens : undefined;
 }
 
 /** `Retry-After` in seconds or as a date (RFC 9110), or OpenAI's `retry-after-ms`. */

@@ -5,6 +5,7 @@
 import type { ChatRequest, ChatResponse } from '@tutti/contracts';
 import OpenAI, { APIError } from 'openai';
 import type { ChatCompletionCreateParamsBase } from 'openai/resources/chat/completions/completions';
+import type { ModelFailure } from '../../core/failure.ts';
 import type { CompleteOptions, ModelProvider } from '../../ports/provider.ts';
 import { addChunk, draftOf, emptyDraft, finish } from './collect.ts';
 import { toModelFailure } from './failures.ts';
@@ -40,7 +41,8 @@ export function createOpenAiProvider(settings: OpenAiSettings): ModelProvider {
         return await send(params, request, options);
       } catch (error) {
         const feature = error instanceof APIError ? refusedFeature(error.status, error.message, used) : undefined;
-        if (!feature || options.signal.aborted) throw toModelFailure(error, options.signal, Date.now());
+        if (!feature || options.signal.aborted)
+          throw withoutKey(toModelFailure(error, options.signal, Date.now()), settings.apiKey);
         // `used` never holds what is refused, so each turn removes one of a few: this ends
         refused.add(feature);
       }
@@ -50,14 +52,16 @@ export function createOpenAiProvider(settings: OpenAiSettings): ModelProvider {
   async function send(params: ChatCompletionCreateParamsBase, request: ChatRequest, options: CompleteOptions) {
     if (!options.onText) {
       const completion = await client.chat.completions.create({ ...params, stream: false }, { signal: options.signal });
-      options.onActivity?.();
-      return finish(draftOf(completion), request);
+      const whole = draftOf(completion);
+      options.onActivity?.(whole.text.length);
+      return finish(whole, request);
     }
     const stream = await client.chat.completions.create({ ...params, stream: true }, { signal: options.signal });
     const draft = emptyDraft();
     for await (const chunk of stream) {
-      options.onActivity?.();
+      const before = draft.chars;
       const text = addChunk(draft, chunk, settings.outputCharsMax);
+      options.onActivity?.(draft.chars - before);
       if (text) options.onText(text);
     }
     // the SDK ends an aborted stream like a finished one
@@ -66,6 +70,15 @@ export function createOpenAiProvider(settings: OpenAiSettings): ModelProvider {
   }
 
   return { name: 'openai', complete };
+}
+
+const KEY_CHARS_MIN = 6;
+
+/** Endpoints that repeat a key in what they complain of do not get it into logs and journals. */
+function withoutKey(failure: ModelFailure, key: string): ModelFailure {
+  if (key.length >= KEY_CHARS_MIN && failure.message.includes(key))
+    failure.message = failure.message.replaceAll(key, '[key]');
+  return failure;
 }
 
 function build(
@@ -82,6 +95,7 @@ function build(
   const format = request.responseFormat.type === 'json_schema' ? request.responseFormat : undefined;
   const bySchema = format !== undefined && may('json_schema');
   const params: ChatCompletionCreateParamsBase = {
+    ...request.parameters,
     model: options.model,
     messages: renderMessages(request, format && !bySchema ? schemaInWords(format.schema) : undefined),
   };

@@ -1,7 +1,7 @@
 /**
- * ChatRequest → OpenAI messages and tools. What is not an instruction never stands bare beside one: facts and the date
- * are a marked section behind the instructions, and passages travel in the user's turn between marks that they cannot
- * close, with a note that they are data.
+ * ChatRequest → OpenAI messages and tools. What is not an instruction never stands beside one: the date, facts and
+ * passages travel in the user's turn between marks that they cannot close, with a note that they are data. That keeps
+ * instructions and history the same from call to call, which is what a provider's prompt cache goes by.
  */
 import type { ChatMessage, ChatRequest, Passage, ToolChoice, ToolDefinition } from '@tutti/contracts';
 import type {
@@ -13,12 +13,20 @@ import type {
 const RETURNS_CHARS_MAX = 1_500;
 
 export function renderMessages(request: ChatRequest, jsonSchemaInWords?: string): ChatCompletionMessageParam[] {
+  if (request.plain) return renderPlain(request, jsonSchemaInWords);
   const leading = request.messages.findIndex((message) => message.role !== 'system');
   const split = leading < 0 ? request.messages.length : leading;
   const instructions = request.messages.slice(0, split).map((message) => message.content);
-  const system = [...instructions, renderContext(request), jsonSchemaInWords].filter(Boolean).join('\n\n');
-  const rest = request.messages.slice(split);
-  return [{ role: 'system', content: system }, ...withSources(rest, request.passages).map(renderMessage)];
+  const system = [...instructions, jsonSchemaInWords].filter(Boolean).join('\n\n');
+  const context = [renderContext(request), renderSources(request.passages)];
+  const rest = inLastTurn(request.messages.slice(split), context).map(renderMessage);
+  return system ? [{ role: 'system', content: system }, ...rest] : rest;
+}
+
+/** As they are. */
+function renderPlain({ messages, passages }: ChatRequest, jsonSchemaInWords?: string): ChatCompletionMessageParam[] {
+  const rendered = inLastTurn(messages, [renderSources(passages)]).map(renderMessage);
+  return jsonSchemaInWords ? [{ role: 'system', content: jsonSchemaInWords }, ...rendered] : rendered;
 }
 
 function renderContext(request: ChatRequest): string {
@@ -30,29 +38,46 @@ function renderContext(request: ChatRequest): string {
   return [...lines, '</context>'].join('\n');
 }
 
+/** To the minute: what changes at every call would keep everything behind it out of a prompt cache. */
 function describeNow(now: string, timeZone: string): string {
   const date = new Date(now);
   if (Number.isNaN(date.getTime())) return now;
+  const { format, zone } = formatterFor(timeZone);
+  return `${format.format(date)} (${zone}), ${date.toISOString().slice(0, 16)}Z`;
+}
+
+/** Making one takes longer than all the rest of a request. */
+const formatters = new Map<string, { format: Intl.DateTimeFormat; zone: string }>();
+const FORMATTERS_MAX = 500;
+
+function formatterFor(timeZone: string): { format: Intl.DateTimeFormat; zone: string } {
+  const known = formatters.get(timeZone);
+  if (known) return known;
+  if (formatters.size >= FORMATTERS_MAX) formatters.clear();
   const options: Intl.DateTimeFormatOptions = { dateStyle: 'full', timeStyle: 'short', hourCycle: 'h23' };
+  let made: { format: Intl.DateTimeFormat; zone: string };
   try {
-    return `${new Intl.DateTimeFormat('en-GB', { ...options, timeZone }).format(date)} (${timeZone}), ${date.toISOString()}`;
+    made = { format: new Intl.DateTimeFormat('en-GB', { ...options, timeZone }), zone: timeZone };
   } catch {
-    return `${new Intl.DateTimeFormat('en-GB', { ...options, timeZone: 'UTC' }).format(date)} (UTC), ${date.toISOString()}`;
+    made = { format: new Intl.DateTimeFormat('en-GB', { ...options, timeZone: 'UTC' }), zone: 'UTC' };
   }
+  formatters.set(timeZone, made);
+  return made;
 }
 
 /** Into the last user turn: many chat templates know neither a second system message nor two user turns in a row. */
-function withSources(messages: ChatMessage[], passages: Passage[]): ChatMessage[] {
-  if (passages.length === 0) return messages;
-  const sources = renderSources(passages);
+function inLastTurn(messages: ChatMessage[], parts: string[]): ChatMessage[] {
+  const text = parts.filter(Boolean).join('\n\n');
+  if (!text) return messages;
   const last = messages.findLastIndex((message) => message.role === 'user');
-  if (last < 0) return [...messages, { role: 'user', content: sources }];
+  if (last < 0) return [...messages, { role: 'user', content: text }];
   return messages.map((message, index) =>
-    index === last ? { role: 'user', content: `${sources}\n\n${message.content}` } : message,
+    index === last ? { role: 'user', content: `${text}\n\n${message.content}` } : message,
   );
 }
 
 function renderSources(passages: Passage[]): string {
+  if (passages.length === 0) return '';
   const entries = passages.map((passage, index) => {
     const heading = passage.section ? `${passage.title} — ${passage.section}` : passage.title;
     return fenced(`[${index + 1}] ${heading}\n${passage.text}`, 'sources');

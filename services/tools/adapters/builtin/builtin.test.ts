@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { NO_GRANTS } from '../outbound/grants.ts';
+import { createOutbound } from '../outbound/outbound.ts';
 import { calculate } from './calculator.ts';
 import { currentTime } from './current-time.ts';
 import { createBuiltinSource } from './source.ts';
@@ -63,12 +65,15 @@ describe('current_time', () => {
   });
 });
 
-it('the source lists and calls both', async () => {
-  const source = createBuiltinSource();
+it('the source lists and calls them', async () => {
+  const source = createBuiltinSource({ outbound: createOutbound(NO_GRANTS), responseBytesMax: 10_000 });
   const { tools } = await source.list(AbortSignal.timeout(1_000));
   expect(tools.map((tool) => [tool.name, tool.effect])).toEqual([
     ['calculator', 'pure'],
     ['current_time', 'pure'],
+    ['date_math', 'pure'],
+    ['fetch_page', 'pure'],
+    ['run_javascript', 'pure'],
   ]);
   const result = await source.call(
     'calculator',

@@ -1,23 +1,51 @@
 /** The tools that Tutti brings along. One entry a tool. */
-import type { SourceTool, ToolResult, ToolSource } from '../../ports/tool-source.ts';
-import { ToolCallError } from '../../ports/tool-source.ts';
+import type { ToolLabels } from '@tutti/contracts';
+import {
+  type SourceTool,
+  ToolCallError,
+  type ToolCallOptions,
+  type ToolResult,
+  type ToolSource,
+} from '../../ports/tool-source.ts';
+import type { Outbound } from '../outbound/outbound.ts';
 import { calculate, calculatorTool } from './calculator.ts';
 import { currentTime, currentTimeTool } from './current-time.ts';
+import { dateMath, dateMathTool } from './date-math.ts';
+import { createFetchPage, fetchPageTool } from './fetch-page.ts';
+import { runJavascript, runJavascriptTool } from './run-javascript.ts';
 
-const BUILTINS: { tool: SourceTool; run(args: Record<string, unknown>): ToolResult }[] = [
-  { tool: calculatorTool, run: calculate },
-  { tool: currentTimeTool, run: (args) => currentTime(args, new Date()) },
-];
+interface Builtin {
+  tool: SourceTool;
+  run(args: Record<string, unknown>, options: ToolCallOptions): ToolResult | Promise<ToolResult>;
+}
 
-export function createBuiltinSource(): ToolSource {
+export interface BuiltinOptions {
+  outbound: Outbound;
+  responseBytesMax: number;
+}
+
+/** Nothing that they are given leaves this process, and what they say is computed here. */
+const WITHIN: ToolLabels = { integrity: 'tool:trusted', clearance: 'all' };
+
+export function createBuiltinSource(options: BuiltinOptions): ToolSource {
+  const builtins: Builtin[] = [
+    { tool: calculatorTool, run: calculate },
+    { tool: currentTimeTool, run: (args) => currentTime(args, new Date()) },
+    { tool: dateMathTool, run: dateMath },
+    { tool: fetchPageTool, run: createFetchPage(options) },
+    { tool: runJavascriptTool, run: runJavascript },
+  ];
   return {
     isStatic: true,
-    list: async () => ({ tools: BUILTINS.map((builtin) => builtin.tool), problems: [] }),
-    async call(name, args) {
-      const builtin = BUILTINS.find((entry) => entry.tool.name === name);
+    list: async () => ({
+      tools: builtins.map(({ tool }) => ({ ...tool, labels: { ...WITHIN, ...tool.labels } })),
+      problems: [],
+    }),
+    async call(name, args, callOptions) {
+      const builtin = builtins.find((entry) => entry.tool.name === name);
       if (!builtin) throw new ToolCallError('no', `there is no built-in tool "${name}"`);
-      return builtin.run(args);
+      return builtin.run(args, callOptions);
     },
-    async close() {},
+    close: () => options.outbound.close(),
   };
 }

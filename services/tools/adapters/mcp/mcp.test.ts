@@ -9,16 +9,22 @@ import { Bundle, type ToolSource as Manifest } from '@tutti/contracts';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createPlaceholders } from '../../core/placeholders.ts';
 import type { ToolSource } from '../../ports/tool-source.ts';
+import { createGrants, NO_GRANTS, parseGrants } from '../outbound/grants.ts';
+import { createOutbound } from '../outbound/outbound.ts';
 import { createMcpSource } from './source.ts';
 
 const FIXTURE = new URL('../../test-support/mcp-fixture.ts', import.meta.url).pathname;
 const counter = join(mkdtempSync(join(tmpdir(), 'tutti-mcp-')), 'counter');
 const open: ToolSource[] = [];
 
-function source(transport: object, idleMs = 60_000): ToolSource {
-  const manifest = Bundle.shape.tools.parse({ m: { type: 'mcp', transport } }).m as Extract<Manifest, { type: 'mcp' }>;
+function source(transport: object, idleMs = 60_000, more: object = {}): ToolSource {
+  const manifest = Bundle.shape.tools.parse({ m: { type: 'mcp', transport, ...more } }).m as Extract<
+    Manifest,
+    { type: 'mcp' }
+  >;
   const placeholders = createPlaceholders('m', { TOKEN: 'very-secret', FIXTURE, COUNTER: counter, NAME: 'nobody' });
-  const made = createMcpSource({ manifest, placeholders, connectTimeoutMs: 10_000, idleMs });
+  const outbound = createOutbound(createGrants(parseGrants('127.0.0.1')));
+  const made = createMcpSource({ manifest, placeholders, outbound, connectTimeoutMs: 10_000, idleMs });
   open.push(made);
   return made;
 }
@@ -115,6 +121,51 @@ describe('over stdio', () => {
   });
 });
 
+describe('the reference server over stdio', () => {
+  const main = createRequire(import.meta.url).resolve('@modelcontextprotocol/server-everything/dist/index.js');
+  const everything = (more: object = {}) =>
+    source({ type: 'stdio', command: 'node', args: [main, 'stdio'] }, 60_000, more);
+
+  it('lists tools, and calls them with progress', async () => {
+    const made = everything();
+    const { tools, problems } = await made.list(AbortSignal.timeout(15_000));
+    expect(problems).toEqual([]);
+    expect(tools.length).toBeGreaterThan(8);
+    expect(await made.call('echo', { message: 'hello' }, options())).toMatchObject({ content: 'Echo: hello' });
+    expect(await made.call('get-sum', { a: 2, b: 3 }, options())).toMatchObject({ isError: false });
+    const progress: string[] = [];
+    const long = await made.call(
+      'trigger-long-running-operation',
+      { duration: 0.5, steps: 3 },
+      options({ onProgress: (text: string) => progress.push(text) }),
+    );
+    expect(long.isError).toBe(false);
+    expect(progress.length).toBeGreaterThan(0);
+    const structured = await made.call('get-structured-content', { location: 'New York' }, options());
+    expect(structured.data).toMatchObject({ temperature: expect.any(Number) });
+  }, 60_000);
+
+  it('gives resources and prompts as tools where the bundle asks for them', async () => {
+    const made = everything({ resources: true, prompts: true });
+    const { tools } = await made.list(AbortSignal.timeout(15_000));
+    expect(tools.slice(0, 4).map(({ name, effect }) => [name, effect])).toEqual([
+      ['list_resources', 'pure'],
+      ['read_resource', 'pure'],
+      ['list_prompts', 'pure'],
+      ['get_prompt', 'pure'],
+    ]);
+    const { data } = (await made.call('list_resources', {}, options())) as { data: { resources: { uri: string }[] } };
+    expect(data.resources.length).toBeGreaterThan(0);
+    const read = await made.call('read_resource', { uri: data.resources[0]!.uri }, options());
+    expect(read.content.length).toBeGreaterThan(0);
+    expect(await made.call('read_resource', { uri: 'nowhere://x' }, options())).toMatchObject({ isError: true });
+    const prompts = (await made.call('list_prompts', {}, options())).data as { name: string }[];
+    expect(prompts.map(({ name }) => name)).toContain('simple-prompt');
+    const prompt = await made.call('get_prompt', { name: 'simple-prompt' }, options());
+    expect(prompt.content).toMatch(/^user: /);
+  }, 60_000);
+});
+
 describe('over Streamable HTTP, against the reference server', () => {
   let child: ReturnType<typeof spawn>;
   let url: string;
@@ -143,6 +194,19 @@ describe('over Streamable HTTP, against the reference server', () => {
     expect(tools.map((tool) => tool.name)).toContain('echo');
     const result = await made.call('echo', { message: 'hello' }, options());
     expect(result).toMatchObject({ isError: false, content: 'Echo: hello' });
+  });
+  it('on loopback is out of reach unless somebody granted it', async () => {
+    const manifest = Bundle.shape.tools.parse({ m: { type: 'mcp', transport: { type: 'http', url } } }).m;
+    const closed = createMcpSource({
+      manifest: manifest as Extract<Manifest, { type: 'mcp' }>,
+      placeholders: createPlaceholders('m', {}),
+      outbound: createOutbound(NO_GRANTS),
+      connectTimeoutMs: 5_000,
+      idleMs: 5_000,
+    });
+    open.push(closed);
+    await expect(closed.list(AbortSignal.timeout(5_000))).rejects.toThrow(/not on the public internet \(loopback\)/);
+    await expect(closed.call('echo', {}, options())).rejects.toMatchObject({ sent: 'no' });
   });
   it('nobody there: nothing was sent', async () => {
     const made = source({ type: 'http', url: 'http://127.0.0.1:9/mcp' });

@@ -3,6 +3,8 @@ import { Bundle, type ToolSource as Manifest } from '@tutti/contracts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPlaceholders } from '../../core/placeholders.ts';
 import { SHOP_DOCUMENT, type Shop, startShop } from '../../test-support/shop-server.ts';
+import { createGrants, parseGrants } from '../outbound/grants.ts';
+import { createOutbound } from '../outbound/outbound.ts';
 import { readOperations } from './operations.ts';
 import { writeOut } from './references.ts';
 import { createOpenApiSource } from './source.ts';
@@ -19,7 +21,8 @@ function source(more: Partial<Extract<Manifest, { type: 'openapi' }>> = {}, vari
     shop: { type: 'openapi', document: SHOP_DOCUMENT, url: '${SHOP_URL}/v1', ...more },
   }).shop as Extract<Manifest, { type: 'openapi' }>;
   const placeholders = createPlaceholders('shop', { SHOP_URL: shop.url, ...variables });
-  return createOpenApiSource({ manifest, placeholders, responseBytesMax: 10_000 });
+  const outbound = createOutbound(createGrants(parseGrants('127.0.0.1')));
+  return createOpenApiSource({ manifest, placeholders, outbound, responseBytesMax: 10_000 });
 }
 const call = (name: string, args: Record<string, unknown>, options: { key?: string; timeoutMs?: number } = {}) =>
   source().call(name, args, { signal: signal(), timeoutMs: options.timeoutMs ?? 2_000, idempotencyKey: options.key });
@@ -180,6 +183,82 @@ describe('a call over HTTP', () => {
       ]);
     }
     shop.mode = 'ok';
+  });
+});
+
+describe('what a document asks for', () => {
+  const document = {
+    ...SHOP_DOCUMENT,
+    servers: [
+      { url: '{scheme}://{host}/v1', variables: { scheme: { default: 'http' }, host: { default: 'x.invalid' } } },
+    ],
+    security: [{ bearer: [] }],
+    paths: {
+      '/items/{id}': {
+        get: {
+          operationId: 'both',
+          parameters: [{ name: 'id', in: 'path', required: true, schema: { type: 'string' } }],
+          security: [{ missing: [] }, { key: [], session: [], query: [] }],
+        },
+        head: { operationId: 'open', parameters: [{ $ref: '#/components/parameters/id' }], security: [] },
+      },
+      '/echo': { get: { operationId: 'echo' } },
+      '/orders?fixed=1': { get: { operationId: 'fixed', servers: [{ url: 'http://elsewhere.invalid' }] } },
+    },
+    components: {
+      parameters: { id: { name: 'id', in: 'path', required: true, schema: { type: 'string' } } },
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer' },
+        basic: { type: 'http', scheme: 'Basic' },
+        key: { type: 'apiKey', in: 'header', name: 'X-Key' },
+        session: { type: 'apiKey', in: 'cookie', name: 'sid' },
+        query: { type: 'apiKey', in: 'query', name: 'k' },
+        odd: { type: 'mutualTLS' },
+      },
+    },
+  };
+  const at = (more: object = {}) =>
+    source(
+      {
+        document,
+        url: undefined,
+        serverVariables: { host: new URL(shop.url).host },
+        auth: { bearer: '${TOKEN}', key: 'k-1', session: 's 1', query: 'q-1', basic: 'kim:pass' },
+        ...more,
+      } as never,
+      { TOKEN: 'very-secret-token' },
+    );
+  const ask = (name: string, args: object = {}, more: object = {}) =>
+    at(more).call(name, args as Record<string, unknown>, { signal: signal(), timeoutMs: 2_000 });
+
+  it('credentials go where the scheme says, to operations that ask for them', async () => {
+    await ask('both', { id: 'tea' });
+    const { headers, url } = shop.requests.at(-1)!;
+    expect([headers['x-key'], headers.cookie, headers.authorization]).toEqual(['k-1', 'sid=s%201', undefined]);
+    expect(url).toBe('/v1/items/tea?k=q-1');
+    expect((await ask('echo')).content).toBe('{"authorization":"Bearer [TOKEN]"}');
+    expect(shop.requests.at(-1)!.headers.authorization).toBe('Bearer very-secret-token');
+    await ask('open', { id: 'tea' });
+    expect(shop.requests.at(-1)!.headers).not.toHaveProperty('authorization');
+    await ask('echo', {}, { document: { ...document, security: [{ basic: [] }] } });
+    expect(shop.requests.at(-1)!.headers.authorization).toBe(`Basic ${Buffer.from('kim:pass').toString('base64')}`);
+  });
+  it('an operation has a server of its own, and a path a fixed query', async () => {
+    await expect(ask('fixed')).rejects.toMatchObject({ sent: 'no' });
+    const before = shop.requests.length;
+    await ask('fixed', {}, { url: `${shop.url}/v1` });
+    expect(shop.requests.slice(before).map((request) => request.url)).toEqual(['/v1/orders?fixed=1']);
+  });
+  it('a relative server is one beside the document', async () => {
+    const origin = { url: `${shop.url}/api/openapi.json`, hash: 'h' };
+    await ask('echo', {}, { origin, document: { ...document, servers: [{ url: '../v1' }] } });
+    expect(shop.requests.at(-1)!.url).toBe('/v1/echo');
+  });
+  it('a scheme that nobody knows is said, and one that cannot be filled fails the call', async () => {
+    const { problems } = await at({ auth: { other: 'x' } }).list(signal());
+    expect(problems).toEqual(['`auth` speaks of "other", and the document has no such security scheme']);
+    const odd = { document: { ...document, security: [{ odd: [] }] }, auth: { odd: 'x' } };
+    await expect(ask('echo', {}, odd)).rejects.toThrow(/"odd" \(mutualTLS\) cannot be filled/);
   });
 });
 

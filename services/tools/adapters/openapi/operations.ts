@@ -2,8 +2,9 @@
  * Operations of an OpenAPI document as tools: path, query and header parameters and the JSON body in one schema.
  * Pure. Invariant: every argument of a tool has exactly one place in the request, whatever the names are.
  */
-import { type EffectKind, type JsonSchema, TuttiError } from '@tutti/contracts';
+import { type EffectKind, type JsonSchema, operationName, TuttiError } from '@tutti/contracts';
 import type { SourceTool } from '../../ports/tool-source.ts';
+import { pagingHint } from './paging.ts';
 import { type Data, isData, resolve, writeOut } from './references.ts';
 
 const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete'] as const;
@@ -28,6 +29,10 @@ export interface Operation {
   path: string;
   body: 'json' | 'form' | undefined;
   places: Map<string, ArgumentPlace>;
+  /** The operation's own server, or its path's, before the document's. */
+  server: Data | undefined;
+  /** Names of security schemes: alternatives, each of which may need several. Undefined: the document's. */
+  security: string[][] | undefined;
 }
 
 export interface Operations {
@@ -45,7 +50,7 @@ export function readOperations(document: Data, hiddenHeaders: string[]): Operati
     const item = resolve(document, pathItem) ?? {};
     for (const method of METHODS) {
       if (!isData(item[method])) continue;
-      const name = nameOf(item[method], method, path);
+      const name = operationName(item[method], method, path);
       try {
         if (operations.has(name)) throw new TuttiError('bundle_invalid', 'another operation has the same name');
         operations.set(name, readOperation(document, name, method, path, item, item[method], hiddenHeaders));
@@ -55,11 +60,6 @@ export function readOperations(document: Data, hiddenHeaders: string[]): Operati
     }
   }
   return { operations, problems };
-}
-
-function nameOf(operation: Data, method: string, path: string): string {
-  if (typeof operation.operationId === 'string' && operation.operationId) return operation.operationId;
-  return `${method}_${path.replace(/[^a-zA-Z0-9]+/g, '_').replace(/^_|_$/g, '')}`;
 }
 
 function readOperation(
@@ -78,6 +78,8 @@ function readOperation(
   if (missing) throw new TuttiError('bundle_invalid', `the path parameter "${missing[1]}" is not declared`);
   const body = addBody(document, schema, operation);
   const words = [operation.summary, operation.description].filter((text) => typeof text === 'string' && text);
+  const parameters = schema.toJson();
+  const hint = pagingHint(parameters);
   return {
     tool: {
       name,
@@ -85,8 +87,9 @@ function readOperation(
         .join('. ')
         .replaceAll(/\.\.\s/g, '. ')
         .replaceAll(/\s+/g, ' ')
-        .slice(0, DESCRIPTION_CHARS_MAX),
-      parameters: schema.toJson(),
+        .slice(0, DESCRIPTION_CHARS_MAX)
+        .concat(hint === undefined ? '' : ` ${hint}`),
+      parameters,
       returns: returnsOf(document, operation),
       effect: (method === 'get' || method === 'head' ? 'pure' : 'irreversible') satisfies EffectKind,
     },
@@ -94,7 +97,18 @@ function readOperation(
     path,
     body,
     places: schema.places,
+    server: firstServer(operation) ?? firstServer(item),
+    security: readSecurity(operation.security),
   };
+}
+
+export function firstServer({ servers }: Data): Data | undefined {
+  return Array.isArray(servers) && isData(servers[0]) ? servers[0] : undefined;
+}
+
+/** `security` of an operation or document: undefined where nothing is said. */
+export function readSecurity(security: unknown): string[][] | undefined {
+  return Array.isArray(security) ? security.filter(isData).map((needs) => Object.keys(needs)) : undefined;
 }
 
 /** An operation's own parameters win over those of its path. */

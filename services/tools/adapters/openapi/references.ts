@@ -11,6 +11,13 @@ export const SCHEMA_DEPTH_MAX = 24;
 export const SCHEMA_NODES_MAX = 5_000;
 const REFERENCE_HOPS_MAX = 32;
 
+/** What stands in these is data, not schema. */
+const DATA_KEYS = ['enum', 'const', 'default', 'example', 'examples'];
+/** Words that lead from one schema to another: with everything written out they mean nothing any more. */
+const LINK_KEYS = ['$id', '$schema', '$anchor', '$dynamicAnchor', '$dynamicRef', '$recursiveAnchor', '$recursiveRef'];
+/** In these, schemas by name. */
+const MAP_KEYS = ['properties', 'patternProperties', 'dependentSchemas', '$defs', 'definitions'];
+
 export type Data = Record<string, unknown>;
 export const isData = (value: unknown): value is Data =>
   value !== null && typeof value === 'object' && !Array.isArray(value);
@@ -60,18 +67,23 @@ export function writeOut(document: Data, schema: unknown): Data {
       return isData(target) && !isOld ? { ...target, ...(visit(beside, stack, depth + 1) as Data) } : target;
     }
     const out: Data = {};
-    // What stands in these is data, not schema.
-    for (const [key, value] of Object.entries(node))
-      out[key] = ['enum', 'const', 'default', 'example', 'examples'].includes(key)
-        ? value
-        : visit(value, stack, depth + 1);
-    return isOld ? modernise(out) : out;
+    for (const [key, value] of Object.entries(node)) {
+      if (LINK_KEYS.includes(key)) continue;
+      if (DATA_KEYS.includes(key)) out[key] = value;
+      else if (MAP_KEYS.includes(key) && isData(value)) out[key] = visitMap(value, stack, depth + 1);
+      else out[key] = visit(value, stack, depth + 1);
+    }
+    return modernise(out);
+  }
+  /** The keys are names, whatever they look like: a property may be called "default", "nullable" or "$ref". */
+  function visitMap(map: Data, stack: string[], depth: number): Data {
+    return Object.fromEntries(Object.entries(map).map(([name, child]) => [name, visit(child, stack, depth)]));
   }
   const written = visit(schema, [], 0);
   return isData(written) ? written : {};
 }
 
-/** OpenAPI 3.0's `nullable`, boolean exclusive limits and `example`, as JSON Schema has them. */
+/** OpenAPI 3.0's `nullable`, boolean exclusive limits and `example`, as JSON Schema has them. Some 3.1 documents use them too. */
 function modernise(schema: Data): Data {
   const { nullable, example, ...out } = schema;
   if (example !== undefined && isSchemaLike(out)) out.examples ??= [example];
@@ -86,10 +98,13 @@ function modernise(schema: Data): Data {
     } else delete out[flag];
   }
   if (nullable !== true) return out;
+  if (out.type === undefined && COMBINED.some((key) => key in out)) return { anyOf: [out, { type: 'null' }] };
   if (typeof out.type === 'string') out.type = [out.type, 'null'];
   if (Array.isArray(out.enum) && !out.enum.includes(null)) out.enum = [...out.enum, null];
   return out;
 }
+
+const COMBINED = ['oneOf', 'anyOf', 'allOf', 'not', 'const'];
 
 function isSchemaLike(out: Data): boolean {
   return typeof out.type === 'string' || Array.isArray(out.enum);

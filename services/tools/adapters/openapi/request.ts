@@ -19,7 +19,10 @@ export function buildRequest(base: URL, operation: Operation, args: Record<strin
     return value === undefined || (value === null && place.in !== 'body') ? [] : [{ place, value }];
   });
   const url = new URL(base);
-  url.pathname = base.pathname.replace(/\/$/, '') + pathOf(operation.path, byPlace);
+  // Some documents tell operations of one path apart by a fixed query.
+  const [path = '', fixed] = operation.path.split('?');
+  url.pathname = base.pathname.replace(/\/$/, '') + pathOf(path, byPlace);
+  for (const [name, value] of new URLSearchParams(fixed)) url.searchParams.append(name, value);
   const headers: [string, string][] = [];
   for (const { place, value } of byPlace) {
     if (place.in === 'query') addQuery(url.searchParams, place, value);

@@ -3,33 +3,33 @@
  * and what `${NAME}` stands for appears in requests alone.
  */
 import { type ToolSource as Manifest, TuttiError } from '@tutti/contracts';
-import { Agent, fetch, type Response } from 'undici';
 import type { Placeholders } from '../../core/placeholders.ts';
 import { ToolCallError, type ToolCallOptions, type ToolResult, type ToolSource } from '../../ports/tool-source.ts';
-import { type Operations, readOperations } from './operations.ts';
-import { type Data, isData } from './references.ts';
+import { type Outbound, OutboundRefused, readText } from '../outbound/outbound.ts';
+import { firstServer, type Operation, type Operations, readOperations } from './operations.ts';
+import { isData } from './references.ts';
 import { buildRequest, type HttpRequest, UnsendableArgument } from './request.ts';
 import { type Answer, readAnswer } from './response.ts';
+import { type Credentials, readSecuritySchemes } from './security.ts';
 
 /** Failures of connecting: nothing was sent. */
 const NOT_SENT = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EAI_AGAIN', 'UND_ERR_CONNECT_TIMEOUT']);
 /** Ports of other protocols (Fetch Standard, "bad port"), refused before connecting. */
 const BLOCKED_PORT = 'bad port';
 
-/**
- * A kept connection may be closed by the server at the very moment that a call goes out on it, and then nobody knows
- * whether the call arrived. A repeat mends that for pure calls; the others get a connection of their own.
- */
-const kept = new Agent();
-const fresh = new Agent({ pipelining: 0 });
-
 export interface OpenApiOptions {
   manifest: Extract<Manifest, { type: 'openapi' }>;
   placeholders: Placeholders;
+  outbound: Outbound;
   responseBytesMax: number;
 }
 
-export function createOpenApiSource({ manifest, placeholders, responseBytesMax }: OpenApiOptions): ToolSource {
+export function createOpenApiSource({
+  manifest,
+  placeholders,
+  outbound,
+  responseBytesMax,
+}: OpenApiOptions): ToolSource {
   let read: Operations | undefined;
   const operations = (): Operations => {
     const own = [manifest.idempotencyHeader, ...Object.keys(manifest.headers)].map((name) => name.toLowerCase());
@@ -37,8 +37,10 @@ export function createOpenApiSource({ manifest, placeholders, responseBytesMax }
     return read;
   };
 
-  function base(): URL {
-    const template = manifest.url ?? serverOf(manifest.document);
+  const security = readSecuritySchemes(manifest.document, manifest.auth ?? {}, placeholders);
+
+  function base(operation?: Operation): URL {
+    const template = manifest.url ?? serverOf(manifest, operation);
     const filled = placeholders.fillAddress(template);
     if (!URL.canParse(filled) || !/^https?:$/.test(new URL(filled).protocol))
       throw new TuttiError('bundle_invalid', 'the URL of the source is no absolute http or https URL');
@@ -48,10 +50,13 @@ export function createOpenApiSource({ manifest, placeholders, responseBytesMax }
     return url;
   }
 
-  function headersOf(request: HttpRequest, idempotencyKey: string | undefined): Headers {
+  function headersOf(request: HttpRequest, credentials: Credentials, idempotencyKey: string | undefined): Headers {
     try {
       const headers = new Headers({ accept: 'application/json, text/*;q=0.8, */*;q=0.1' });
       for (const [name, value] of request.headers) headers.set(name, value);
+      for (const [name, value] of credentials.headers) headers.set(name, value);
+      const cookies = credentials.cookies.map(([name, value]) => `${name}=${encodeURIComponent(value)}`);
+      if (cookies.length > 0) headers.set('cookie', cookies.join('; '));
       for (const [name, value] of Object.entries(manifest.headers)) headers.set(name, placeholders.fill(value));
       if (idempotencyKey !== undefined) headers.set(manifest.idempotencyHeader, idempotencyKey);
       return headers;
@@ -67,12 +72,14 @@ export function createOpenApiSource({ manifest, placeholders, responseBytesMax }
     if (!operation) throw new ToolCallError('no', `the document has no operation "${name}"`);
     let request: HttpRequest;
     try {
-      request = buildRequest(base(), operation, args);
+      request = buildRequest(base(operation), operation, args);
     } catch (error) {
       if (error instanceof UnsendableArgument) return { content: `Nothing was sent: ${error.message}.`, isError: true };
       throw error;
     }
-    const headers = headersOf(request, options.idempotencyKey);
+    const credentials = security.of(operation.security);
+    for (const [name, value] of credentials.query) request.url.searchParams.set(name, value);
+    const headers = headersOf(request, credentials, options.idempotencyKey);
     const answer = await send(request, headers, options);
     return readAnswer({ ...answer, text: placeholders.redact(answer.text) }, operation.tool.effect === 'pure');
   }
@@ -81,15 +88,16 @@ export function createOpenApiSource({ manifest, placeholders, responseBytesMax }
     const timeout = AbortSignal.timeout(options.timeoutMs);
     const signal = AbortSignal.any([options.signal, timeout]);
     try {
-      const response = await fetch(request.url, {
+      const response = await outbound.fetch(request.url, {
         method: request.method,
         headers: [...headers],
         signal,
-        redirect: 'manual',
-        dispatcher: options.idempotencyKey === undefined ? kept : fresh,
+        // A kept connection may be closed by the server at the very moment that a call goes out on it, and then nobody
+        // knows whether the call arrived. A repeat mends that for pure calls; the others get a connection of their own.
+        fresh: options.idempotencyKey !== undefined,
         ...(request.body === undefined ? {} : { body: request.body }),
       });
-      const { text, cut } = await readBody(response, responseBytesMax);
+      const { text, cut } = await readText(response, responseBytesMax);
       return {
         status: response.status,
         type: response.headers.get('content-type') ?? '',
@@ -106,45 +114,38 @@ export function createOpenApiSource({ manifest, placeholders, responseBytesMax }
     isStatic: true,
     async list() {
       base();
-      for (const value of Object.values(manifest.headers)) placeholders.fill(value);
+      for (const value of Object.values({ ...manifest.headers, ...manifest.auth })) placeholders.fill(value);
       const { operations: found, problems } = operations();
-      return { tools: [...found.values()].map((operation) => operation.tool), problems };
+      const tools = [...found.values()].map((operation) => operation.tool);
+      return { tools, problems: [...security.problems, ...problems] };
     },
     call,
-    async close() {},
+    close: () => outbound.close(),
   };
 }
 
-function serverOf(document: Data): string {
-  const server = Array.isArray(document.servers) ? document.servers[0] : undefined;
+/** A relative address is one beside the document. */
+function serverOf(manifest: OpenApiOptions['manifest'], operation: Operation | undefined): string {
+  const server = operation?.server ?? firstServer(manifest.document) ?? (manifest.origin && { url: '/' });
   if (!isData(server) || typeof server.url !== 'string')
     throw new TuttiError('bundle_invalid', 'the document names no server: set `url`');
   const variables = isData(server.variables) ? server.variables : {};
-  return server.url.replace(/\{([^}]+)\}/g, (all, name: string) => {
+  const url = server.url.replace(/\{([^}]+)\}/g, (all, name: string) => {
+    const given = manifest.serverVariables?.[name];
     const variable = variables[name];
-    return isData(variable) && typeof variable.default === 'string' ? variable.default : all;
+    return given ?? (isData(variable) && typeof variable.default === 'string' ? variable.default : all);
   });
-}
-
-async function readBody(response: Response, bytesMax: number): Promise<{ text: string; cut: boolean }> {
-  if (!response.body) return { text: '', cut: false };
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of response.body) {
-    chunks.push(chunk);
-    size += chunk.byteLength;
-    // Leaving the loop cancels the body.
-    if (size > bytesMax) break;
-  }
-  const bytes = Buffer.concat(chunks);
-  return { text: bytes.subarray(0, bytesMax).toString('utf8'), cut: size > bytesMax };
+  const isRelative = manifest.origin && !URL.canParse(url) && !url.startsWith('${');
+  return isRelative && URL.canParse(url, manifest.origin!.url) ? new URL(url, manifest.origin!.url).href : url;
 }
 
 function failureOf(error: unknown, timedOutAfterMs: number | undefined): ToolCallError {
   if (timedOutAfterMs !== undefined)
     return new ToolCallError('maybe', `the server did not answer within ${timedOutAfterMs} ms`, { code: 'timeout' });
+  if (error instanceof OutboundRefused) return new ToolCallError('no', error.message);
   const cause = (error as Error).cause as { code?: string; message?: string } | undefined;
   if (cause?.message === BLOCKED_PORT) return new ToolCallError('no', 'fetch does not allow the port of the server');
+  if (cause instanceof OutboundRefused) return new ToolCallError('no', cause.message);
   const code = cause?.code ?? (error as Error).name;
   if (NOT_SENT.has(code)) return new ToolCallError('no', `the server cannot be reached (${code})`);
   return new ToolCallError('maybe', `the connection failed (${code})`);
