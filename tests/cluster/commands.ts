@@ -17,7 +17,7 @@ export function run(command: string, args: string[], options: RunOptions = {}): 
       stdio: ['pipe', 'pipe', 'pipe'],
       env: options.env ?? process.env,
       cwd: options.cwd,
-      timeout: options.timeoutMs ?? 600_000,
+      timeout: options.timeoutMs ?? 900_000,
     });
     let [out, problems] = ['', ''];
     child.stdout.setEncoding('utf8').on('data', (text: string) => {

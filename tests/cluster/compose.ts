@@ -23,7 +23,7 @@ const FINISH_MS = 180_000;
 
 const { values } = parseArgs({
   options: {
-    'at-once': { type: 'string', default: '12' },
+    'at-once': { type: 'string', default: '3' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     port: { type: 'string', default: '18080' },
     keep: { type: 'boolean', default: false },

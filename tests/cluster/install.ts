@@ -10,7 +10,7 @@ export const RELEASE = 'tutti';
 const CHART = join(repositoryRoot, 'deploy/helm/tutti');
 const GATEWAY_PORT = 30080;
 const JAEGER_PORT = 30686;
-const HELM_WAIT = '5m';
+const HELM_WAIT = '10m';
 const READY_MS = 120_000;
 /** As many as the chart has by default. */
 const ROUTERS = 2;

@@ -17,7 +17,7 @@ const FINISH_MS = 180_000;
 
 const { values } = parseArgs({
   options: {
-    'at-once': { type: 'string', default: '12' },
+    'at-once': { type: 'string', default: '3' },
     deletions: { type: 'string', default: '12' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     keep: { type: 'boolean', default: false },

@@ -7,16 +7,16 @@ import { RELEASE, type Tutti } from './install.ts';
 import type { Kubernetes } from './kubernetes.ts';
 import type { Proof } from './proof.ts';
 
-const ROLLOUT = '300s';
+const ROLLOUT = '600s';
 const GAP_MS = [1_000, 5_000] as const;
 /** Of all deletions, so many give no time to stop: as when a node is gone. */
 const FORCED = 0.5;
 const SCALE_MS = 300_000;
 const POLL_MS = 1_000;
-const HEAVY_AT_ONCE = 40;
+const HEAVY_AT_ONCE = 16;
 const LIGHT_AT_ONCE = 1;
-/** Of what a replica of tools asks for, here 20m: less than any load needs, and more than one client does. */
-const HPA_PERCENT = 60;
+/** Of what a replica of tools asks for, here 20m: it takes about half of this when idle, and several times as much with the heavy load. */
+const HPA_PERCENT = 120;
 
 export interface DisturbOptions {
   proof: Proof;
