@@ -41,16 +41,13 @@ export function createApp(deps: GatewayDeps): FastifyInstance {
   authenticateRequests(app, deps);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = understand(error, deps.bus.connected);
-    if (problem.status >= 500 && !problem.retryable)
-      deps.log.error(
-        {
-          ...logOf({ traceparent: request.span?.traceparent }),
-          err: error,
-          method: request.method,
-          path: request.routeOptions.url,
-        },
-        'a request failed',
-      );
+    if (problem.status >= 500 && !problem.retryable) {
+      const where = { method: request.method, path: request.routeOptions.url, code: problem.code };
+      const whose = logOf({ traceparent: request.span?.traceparent });
+      // what is not ours (no model answers, say) is told without a stack
+      if (problem.code === 'internal') deps.log.error({ ...whose, ...where, err: error }, 'a request failed');
+      else deps.log.warn({ ...whose, ...where }, 'a request failed');
+    }
     return sendError(reply, problem);
   });
   app.setNotFoundHandler((request, reply) =>
