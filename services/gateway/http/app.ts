@@ -1,6 +1,6 @@
 /** The HTTP server: parsing, who is asking, tracing, and one shape for every error. Routes are in files of their own. */
 import { TuttiError, toErrorInfo } from '@tutti/contracts';
-import { logOf } from '@tutti/runtime';
+import { BusUnknown, logOf } from '@tutti/runtime';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { OPEN_IDENTITY } from '../core/api-keys.ts';
 import { errorBody, RequestProblem, statusOf } from '../core/errors.ts';
@@ -108,7 +108,7 @@ function understand(error: FastifyError | Error, connected: boolean): TuttiError
     return new TuttiError('payload_too_large', 'the body is over the limit (TUTTI_HTTP_BODY_BYTES_MAX)');
   const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;
   if (status < 500) return new TuttiError('invalid_request', error.message);
-  if (!connected || error.name === 'TimeoutError')
+  if (!connected || error.name === 'TimeoutError' || error instanceof BusUnknown)
     return new TuttiError('unavailable', `the bus does not answer: ${error.message}`, { cause: error });
   return TuttiError.from(toErrorInfo(error));
 }
