@@ -81,8 +81,9 @@ class Preflight {
       const input =
         at === 0 ? startOf(this.#accepted, entries) : inputOf(entries[at]!, this.#accepted, this.#before.toolsets);
       if (!input) return this.#otherwise(`nothing instead of ${nameOf(entries[at]!)}`);
-      const made = this.#decide(this.#before, input, entries[at]!.at);
-      const now = this.#decide(this.#after, input, entries[at]!.at);
+      const decidedAt = at === 0 ? this.#begunAt() : entries[at]!.at;
+      const made = this.#decide(this.#before, input, decidedAt);
+      const now = this.#decide(this.#after, input, decidedAt);
       if (at === 0) for (const side of [this.#before, this.#after]) this.#begun(side);
       const verdict = this.#compare(made, now, at);
       if (verdict) return verdict;
@@ -102,6 +103,12 @@ class Preflight {
       reason: `this planner decides otherwise: ${what}`,
       by: 'planner',
     };
+  }
+
+  /** A fork keeps the times of what it was made from: its own begin, and those of what it waits for, where it parts. */
+  #begunAt(): number {
+    const { fork } = this.#accepted.start;
+    return (this.#entries[fork?.version ?? 0] ?? this.#accepted).at;
   }
 
   #decide(side: Side, input: PastInput, at: number): RunEntry[] {
