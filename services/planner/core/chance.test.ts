@@ -551,8 +551,11 @@ function judgeJournals(world: World): void {
     const other = preflight(entries, { ...under, before: bundle, after: otherWords, afterHash: 'other' });
     const begun = prefix?.length ?? 0;
     // one that a limit stops in the same breath is never sent
-    const isSent = (n: number) => entries[n]?.type !== 'run.cancelling';
-    const call = steps.findIndex(({ n, step }) => n > begun && step.kind === 'complete' && isSent(n)) + 1;
+    const isStopped = (entry: RunEntry | undefined, at: number) =>
+      entry?.type === 'run.cancelling' && entry.at === at && entry.reason.startsWith('the run reached');
+    const isCall = ({ n, at, step }: (typeof steps)[number]) =>
+      n > begun && step.kind === 'complete' && !isStopped(entries[n], at);
+    const call = steps.findIndex(isCall) + 1;
     expect(other).toMatchObject(call > 0 ? { verdict: 'diverges', step: call } : { verdict: 'same' });
   }
 }
