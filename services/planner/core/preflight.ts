@@ -7,6 +7,7 @@
 import { type Bundle, isEnd, type RunEntry, type ToolDefinition } from '@tutti/contracts';
 import { agentFor, agentOf, Decider, type Environment, type Input, NO_ADMISSION_LIMITS } from './decide.ts';
 import { needsToolset } from './engine-tools.ts';
+import { journalFull } from './limits.ts';
 import { type Accepted, inputOf, ownLength, type PastInput, startOf } from './preflight-inputs.ts';
 import { type Asked, entryDifference, nameOf, requestDifference } from './preflight-reasons.ts';
 import { requestOf } from './requests.ts';
@@ -80,6 +81,7 @@ class Preflight {
     for (let at = 0; at < entries.length; ) {
       const input =
         at === 0 ? startOf(this.#accepted, entries) : inputOf(entries[at]!, this.#accepted, this.#before.toolsets);
+      if (!input && this.#isFull()) return { verdict: 'same' };
       if (!input) return this.#otherwise(`nothing instead of ${nameOf(entries[at]!)}`);
       const decidedAt = at === 0 ? this.#begunAt() : entries[at]!.at;
       const made = this.#decide(this.#before, input, decidedAt);
@@ -103,6 +105,12 @@ class Preflight {
       reason: `this planner decides otherwise: ${what}`,
       by: 'planner',
     };
+  }
+
+  /** Its journal is: whatever it is told next ends it, also what leaves no entry of its own (a child that waits as it did). */
+  #isFull(): boolean {
+    const run = this.#after.state.runs.get(this.#accepted.run);
+    return run !== undefined && isActive(run) && journalFull(run);
   }
 
   /** A fork keeps the times of what it was made from: its own begin, and those of what it waits for, where it parts. */
