@@ -80,4 +80,34 @@ describe('one message holds', () => {
     expect(spec.children(run)).toHaveLength(3);
     for (const entry of spec.entries(run, 'child.started')) expect(bytesOf(entry)).toBeLessThan(MESSAGE_BYTES_MAX);
   });
+
+  test("what one tick leads to fits one message, however many runs it ends; the rest is the next one's", () => {
+    const spec = new Spec({ a: { limits: { wallTimeMs: 60_000 } } }, { checked: false });
+    const runs = Array.from({ length: 400 }, () => spec.start('a'));
+    for (const run of runs) {
+      spec.gather(run).gather(run).model(run, null, ['look', {}]);
+      spec.does(run, 'look', done('ü'.repeat(8_000)));
+    }
+    let ticks = 0;
+    for (spec.now += 60_000; spec.state.due.peek(spec.now); ticks++) {
+      const { entries } = spec.take({ kind: 'tick' });
+      expect(entries.length).toBeGreaterThan(0);
+      expect(bytesOf(entries)).toBeLessThan(MESSAGE_BYTES_MAX);
+    }
+    expect(ticks).toBeGreaterThan(1);
+    expect(runs.map((run) => spec.status(run))).toEqual(runs.map(() => 'failed'));
+  });
+
+  test('of many places that come free at once a few are given with one input, and the rest with the next ones', () => {
+    const spec = new Spec({ a: {} }, { checked: false, activeRunsMax: 1 });
+    const runs = Array.from({ length: 121 }, () => spec.start('a'));
+    spec.env.admission.activeRunsMax = 1_000;
+    const begun = () => runs.filter((run) => spec.status(run) === 'running').length;
+    const steps: number[] = [];
+    do {
+      spec.take({ kind: 'tick' });
+      steps.push(begun());
+    } while (spec.last.more);
+    expect(steps).toEqual([51, 101, 121]);
+  });
 });

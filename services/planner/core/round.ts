@@ -53,6 +53,8 @@ export class Round {
   /** The run that this input is about, if it is about one. */
   about: string | undefined;
   #applying = false;
+  /** Runs that may begin were left for another input: one has to come (a tick). */
+  more = false;
   /** Ticks that are due: they need the tenant's bundle. */
   readonly ticks: { tenant: string; id: string; dueAt: number }[] = [];
 

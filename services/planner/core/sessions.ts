@@ -109,15 +109,23 @@ function interrupt(round: Round, message: Start): Interrupted[] {
 }
 const INTERRUPTED_MAX = 8;
 
-/** Begins as many waiting runs as there are places, one tenant after the other. */
+/**
+ * Begins as many waiting runs as there are places, one tenant after the other. Not more than a few with one input: what
+ * it leads to has to fit into one message of the log.
+ */
 export function admit(round: Round): void {
   const { state, env } = round;
-  while (state.readyRuns > 0 && state.activeRoots < env.admission.activeRunsMax) {
+  for (let count = 0; state.readyRuns > 0 && state.activeRoots < env.admission.activeRunsMax; count++) {
     const next = nextReady(round);
     if (!next) return;
+    if (count === BEGUN_MAX) {
+      round.more = true;
+      return;
+    }
     guarded(round, next.id, () => begin(round, next));
   }
 }
+const BEGUN_MAX = 50;
 
 /** Of the tenants with something to begin, the one with the fewest runs under way (max-min fairness); among equals they take turns. */
 function nextReady(round: Round): QueuedRun | undefined {

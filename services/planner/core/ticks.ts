@@ -10,15 +10,20 @@ import { type ActiveRun, isActive } from './state.ts';
 
 /** At most this many in one round: a partition that was away for long must not stall over all it missed. */
 const DUE_MAX = 2_000;
+/** UTF-16 units of JSON after which the rest is another tick's: what one input leads to has to fit into one message of the log. */
+const UNITS_MAX = 131_072;
 
 export function takeDue(round: Round): void {
   const { due } = round.state;
-  for (let count = 0; count < DUE_MAX; count++) {
+  let measured = round.entries.length;
+  let units = 0;
+  for (let count = 0; count < DUE_MAX && units < UNITS_MAX; count++) {
     const next = due.peek(round.now);
     if (!next) return;
     // It is gone from the heap before it is acted upon: whatever is still to come is put in anew.
     due.remove(next.owner, next.kind, next.id);
     act(round, next);
+    for (; measured < round.entries.length; measured++) units += JSON.stringify(round.entries[measured]).length;
   }
 }
 

@@ -271,11 +271,22 @@ export class PartitionOwner {
       this.#room?.();
       this.#room = undefined;
       try {
-        await this.#step(await this.#complete(inputs));
+        const complete = await this.#complete(inputs);
+        await this.#loadBundles(complete);
+        await this.#step(complete);
         this.#taking = 0;
       } catch (error) {
         return this.#lose(error as Error);
       }
+    }
+  }
+
+  /** What the core looks up without waiting is here: a checkpoint may have dropped a bundle while its start was waiting. */
+  async #loadBundles(inputs: Input[]): Promise<void> {
+    for (const input of inputs) {
+      if (input.kind !== 'inbound' || input.message.type !== 'start') continue;
+      const { bundle } = input.message.start;
+      if (!this.#intake.bundle(bundle)) await this.#intake.fetch('a bundle', () => this.#intake.load(bundle));
     }
   }
 
@@ -401,7 +412,7 @@ export class PartitionOwner {
     for (const tick of decider.ticks) void this.#tickOf(tick);
     for (const run of decider.wanted) this.#wanted.add(run);
     // What came due for them is found again once their states are here.
-    if (decider.wanted.length > 0) this.#push({ kind: 'tick' });
+    if (decider.wanted.length > 0 || decider.more) this.#push({ kind: 'tick' });
   }
 
   async #tickOf({ tenant, id, dueAt }: Decider['ticks'][number]): Promise<void> {
