@@ -109,7 +109,13 @@ function over<T extends object>(thing: T, other: Partial<T>): T {
 }
 
 const logOn = (on: Bus, partition: number) => new LogStore({ bus: on, partition, log, clock: systemClock });
-function ownerOf(on: Bus, instance: string, partition: number, send: Dispatch['send']): PartitionOwner {
+function ownerOf(
+  on: Bus,
+  instance: string,
+  partition: number,
+  send: Dispatch['send'],
+  settings: Record<string, unknown> = {},
+): PartitionOwner {
   return new PartitionOwner({
     partition,
     partitions,
@@ -127,13 +133,49 @@ function ownerOf(on: Bus, instance: string, partition: number, send: Dispatch['s
       bundles: bundles(),
       clock: systemClock,
       dataDir: nats.dataDir,
-      config: PlannerConfig.parse({ TUTTI_LEASE_MS: 900 }),
+      config: PlannerConfig.parse({ TUTTI_LEASE_MS: 900, ...settings }),
       caller: {} as never,
       telemetry: { enabled: false, span: () => ({}) as never },
       metrics: createMetrics(),
     },
   });
 }
+
+test('a start that waits while a checkpoint is made has its bundle still', async () => {
+  const partition = 1;
+  const hash = await bundles().apply('default', testBundle());
+  let gate: Promise<void> | undefined;
+  let waiting = false;
+  const delayed = over(bus, {
+    async append(subject, data, options) {
+      if (gate && subject === subjects.log(partition)) {
+        waiting = true;
+        await gate;
+      }
+      return bus.append(subject, data, options);
+    },
+  });
+  const owner = ownerOf(delayed, 'busy', partition, () => {}, { TUTTI_CHECKPOINT_ENTRIES: 1 });
+  await owner.open();
+  let release = () => {};
+  gate = new Promise((resolve) => {
+    release = resolve;
+  });
+  await startRun(bus, partitions, hash, 'one', sessionIn(partition));
+  await until('the append', () => waiting);
+  // the first run of a new revision: nothing else has pinned it
+  const other = await bundles().apply('default', testBundle({ instructions: 'Help better.' }));
+  const second = await startRun(bus, partitions, other, 'two', sessionIn(partition));
+  await until('the start', () => owner.load.lag > 1);
+  // its bundle is being fetched, or is there
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  gate = undefined;
+  release();
+  const known = () => view(second);
+  await until('the second run', async () => (await known()) !== undefined);
+  expect(await known()).toMatchObject({ status: 'running' });
+  await owner.close();
+});
 
 describe('hand-over', () => {
   test('an owner whose last append is refused while it closes leaves no checkpoint of what was never written', async () => {
