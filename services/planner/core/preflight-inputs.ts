@@ -14,7 +14,7 @@ export type PastInput =
 
 /** Failures that nothing in the journal leads to: a clock, a neighbour in the session, or a fault of Tutti brought them. */
 const OUTSIDE =
-  /^the run took longer than wallTimeMs|^Tutti could not go on|^the state of this waiting run was lost|^cannot fork:/;
+  /^the run took longer than wallTimeMs|^calling a tool failed: it is not known whether|^Tutti could not go on|^the state of this waiting run was lost|^cannot fork:/;
 
 /** How many of the entries the run itself led to: what ends a run from outside is no decision of its bundle. */
 export function ownLength(entries: RunEntry[]): number {

@@ -188,6 +188,9 @@ export function stepFailed(round: Round, run: ActiveRun, callId: string, error: 
   if (error.retryable && (patient || open.attempt + 1 < LIMITS.stepAttemptsMax))
     return retry(round, run, open, error, patient);
   const { step } = open;
+  // It stays open: the run offers to undo it as one that may have happened, and no late copy of it gets through.
+  if (error.code === 'effect_unknown')
+    return end(round, run, { ...error, message: `${STEP_NAMES[step.kind]} failed: ${error.message}` });
   const dead = error.retryable ? { dead: true } : {};
   const label = step.kind === 'execute' ? definitionOf(round.state, run, step.call.name)?.label : undefined;
   round.emit(run.id, { type: 'step.failed', callId, error, ...(label ? { label } : {}), ...dead });

@@ -1,6 +1,7 @@
 /** Compensation: what a run that ends early offers to undo, and what a run that undoes makes of it. */
 import { derivedCallId, type ToolDefinition, type UndoOffer } from '@tutti/contracts';
 import { describe, expect, test } from 'vitest';
+import { again } from './test-kit/forks.ts';
 import { approvalRequired, done, runId, sessionId, tool } from './test-kit/parts.ts';
 import { Spec, type SpecOptions } from './test-kit/spec.ts';
 
@@ -66,6 +67,26 @@ describe('a run that ends early', () => {
     spec.result(run, second, approvalRequired());
     cancel();
     expect(offers()).toMatchObject([{ callId: first, uncertain: true }]);
+  });
+  test('ends when nobody can tell whether a call happened, offers it as uncertain, and bars it', () => {
+    const { spec, run, first, second, offers } = acting();
+    spec.does(run, 'look');
+    spec.result(run, second, booked(2));
+    const error = { code: 'effect_unknown', message: 'it is not known whether book took effect', retryable: false };
+    const { forgotten } = spec.take({ kind: 'result', run, callId: first, outcome: { ok: false, error } } as never);
+    expect(spec.end(run)).toMatchObject({ status: 'failed', error: { code: 'effect_unknown' } });
+    expect(offers()).toMatchObject([
+      { callId: first, uncertain: true },
+      { callId: second, tool: 'book' },
+    ]);
+    expect(spec.entries(run, 'step.failed')).toEqual([]);
+    expect(forgotten).toMatchObject([{ callId: first, bar: expect.any(String) }]);
+    expect(
+      again(
+        spec,
+        spec.log.filter((entry) => entry.run === run),
+      ),
+    ).toEqual({ verdict: 'same' });
   });
   test('that completes offers nothing', () => {
     const { spec, run, first, second, offers } = acting();

@@ -7,7 +7,7 @@ import type { Clock } from '@tutti/runtime';
 import { agentFor, type Environment, type Input, type StepOutcome } from '../core/decide.ts';
 import { timeoutOf } from '../core/limits.ts';
 import { requestOf } from '../core/requests.ts';
-import { isActive, lateKey, type PartitionState } from '../core/state.ts';
+import { isActive, lateKey, type OpenStep, type PartitionState } from '../core/state.ts';
 import type { Asking, Dispatch, GivenUp } from '../ports/dispatch.ts';
 import type { RunTelemetry } from './run-telemetry.ts';
 
@@ -46,6 +46,11 @@ function acts({ kind }: StepSpec): boolean {
   return kind === 'complete' || kind === 'execute';
 }
 
+/** It may have been sent: only the tools service knows what came of it, and that asks the kill switch as well. */
+function mayHaveHappened({ step, attempt, notBefore, grant }: OpenStep, again: boolean): boolean {
+  return step.kind === 'execute' && (again || attempt > 0 || notBefore > 0 || grant !== undefined);
+}
+
 export class CallsUnderWay {
   readonly #options: CallsOptions;
   /** By run and call: a fork has calls of the run that it comes from. */
@@ -56,7 +61,8 @@ export class CallsUnderWay {
     this.#options = options;
   }
 
-  send(runId: string, callId: string): void {
+  /** `again`: it may have been sent before, by another owner. */
+  send(runId: string, callId: string, again = false): void {
     const { state, dispatch, now, push, telemetry } = this.#options;
     const run = state.runs.get(runId);
     if (!run || !isActive(run)) return;
@@ -69,7 +75,8 @@ export class CallsUnderWay {
     this.#sent.set(key, { run: runId, callId });
     try {
       const stop = this.#options.stop?.({ tenant: run.tenant, agent: run.start.agent });
-      if (stop && acts(open.step)) throw new TuttiError('forbidden', `${stop}; nothing was done`);
+      if (stop && acts(open.step) && !mayHaveHappened(open, again))
+        throw new TuttiError('forbidden', `${stop}; nothing was done`);
       const bundle = this.#options.bundle(run.start.bundle);
       const agent = agentFor(bundle, run);
       if (!agent) throw new TuttiError('not_found', `the bundle ${run.start.bundle} is gone`);
@@ -96,7 +103,7 @@ export class CallsUnderWay {
   async sendAgain(open: OpenCalls): Promise<void> {
     for (const [at, [run, callIds]] of open.entries()) {
       if (this.#closed) return;
-      for (const callId of callIds) this.send(run, callId);
+      for (const callId of callIds) this.send(run, callId, true);
       if (at % SENT_AT_ONCE === SENT_AT_ONCE - 1)
         await new Promise<void>((resolve) => this.#options.clock.soon(resolve));
     }

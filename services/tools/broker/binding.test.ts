@@ -178,8 +178,9 @@ describe('the kill switch', () => {
     h.stops.push(() => stop());
     expect(await h.execute()).toMatchObject({ status: 'done', replayed: true });
   });
-  it('keeps a lost call from being sent again', async () => {
+  it('keeps a lost call from being sent again, and does not say that nothing was done', async () => {
     const h = harness();
+    const { script } = h.source;
     h.source.script = [
       () => {
         throw new TuttiError('internal', 'not reached');
@@ -187,8 +188,16 @@ describe('the kill switch', () => {
     ];
     h.ledger.put({ ...(await intentOf()), instance: 'tools-dead' });
     h.stops.push(() => stop());
-    expect(await h.execute()).toMatchObject({ status: 'denied', policy: 'tutti.kill-switch' });
+    await expect(h.execute()).rejects.toMatchObject({
+      code: 'effect_unknown',
+      message: expect.stringMatching(
+        /^it is not known whether order took effect .*kim has stopped the tool "order"\.$/,
+      ),
+    });
     expect(h.source.calls).toEqual([]);
+    h.stops.length = 0;
+    h.source.script = script;
+    expect(await h.execute()).toMatchObject({ status: 'done' });
   });
 });
 

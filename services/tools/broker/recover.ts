@@ -33,8 +33,12 @@ export async function recover(
     (await dispatch(deps, call, { afterSequence: sequence, attempt: intent.attempt + 1, grant: call.grant }, signal));
 
   switch (recoveryOf(intent.effect, call.tool.effect, call.tool.probe !== undefined)) {
-    case 'send-again':
-      return again();
+    case 'send-again': {
+      const result = await again();
+      // Not sent again is not the same as not done.
+      if (result?.status === 'denied' && intent.effect !== 'pure') throw unknownFor(call, result.reason);
+      return result;
+    }
     case 'probe': {
       const probed = await probeTwice(deps, call, intent, signal);
       if (probed.answer === 'found') return recordFound(deps, call, lost, probed.content);
@@ -113,6 +117,13 @@ async function recordFound(
   };
   if (!(await writeOutcome(deps, call, outcome, sequence))) return undefined;
   return doneBy(outcome, false);
+}
+
+function unknownFor(call: Call, reason: string): TuttiError {
+  return new TuttiError(
+    'effect_unknown',
+    `it is not known whether ${call.tool.name} took effect (idempotency key ${call.request.callId}): its answer was lost, and it may not be sent again: ${reason.replace(/; nothing was done\.$/, '.')}`,
+  );
 }
 
 function ask(call: Call, intent: Intent, argumentsHash: string, why: string): Result {
