@@ -251,8 +251,9 @@ function approvalCommands(program: Command, exit: (code: number) => void): void 
     .option('--deny', 'say no')
     .option('--reason <text>', 'why; the agent is told')
     .option('--arguments <json>', 'say yes to these arguments instead')
+    .option('--seen <hash>', 'of the arguments that were looked at (argumentsHash): refused when they have changed')
     .addOption(url())
-    .action(async (id: string, options: { url?: string; deny?: boolean; reason?: string; arguments?: string }) => {
+    .action(async (id: string, options) => {
       const { approveCommand } = await import('./commands/approvals.ts');
       exit(await approveCommand(id, options));
     });

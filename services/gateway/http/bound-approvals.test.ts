@@ -40,6 +40,16 @@ describe('a decision', () => {
     expect(answer).toMatchObject({ status: 409, body: { error: { code: 'conflict' } } });
     expect(world.inbound).toEqual([]);
   });
+  it('after another approver has changed the arguments has to say which it is about', async () => {
+    const { decide } = waiting({ quorum: 2, asked: { flight: 'TU-100', seats: 2 }, approvedBy: ['kim'] });
+    const { status, body } = await decide({ decision: 'approve' });
+    expect(status).toBe(409);
+    expect(body.error.details).toMatchObject({ argumentsHash: 'abc' });
+    expect(world.inbound).toEqual([]);
+    await decide({ decision: 'approve', argumentsHash: 'abc' });
+    await waiting({ asked: {} }).decide({ decision: 'deny' });
+    expect(world.inbound).toMatchObject([{ decision: 'approve' }, { decision: 'deny' }]);
+  });
   it('is for those whom the policy names, and no arguments go with a no', async () => {
     const { decide } = waiting({ approvers: ['ann', 'finance'] });
     expect((await decide({ decision: 'approve' })).status).toBe(403);

@@ -19,7 +19,7 @@ export const DecideApproval = z.strictObject({
   reason: z.string().max(1_000).optional(),
   /** With `approve`: what is to be done instead. Checked against the tool's schema and the policies before it is done. */
   arguments: z.record(z.string(), z.unknown()).optional(),
-  /** Of the arguments that the approver has seen: refused when others are asked about meanwhile. */
+  /** Of the arguments that the approver has seen: refused when others are asked about meanwhile. Needed for a yes after another approver has changed them. */
   argumentsHash: z.string().max(200).optional(),
 });
 type Decision = z.infer<typeof DecideApproval>['decision'];
@@ -105,6 +105,13 @@ function checkDecision(
     throw new TuttiError('conflict', `approval ${record.id} is about other arguments by now`, {
       details: { argumentsHash },
     });
+  // What was asked at first and what would be done are not the same any more: a yes has to say which it is about.
+  if (record.asked && body.decision === 'approve' && body.argumentsHash === undefined && !body.arguments)
+    throw new TuttiError(
+      'conflict',
+      `another approver has changed the arguments of approval ${record.id} to ${JSON.stringify(record.arguments)}: look at them, and send "argumentsHash": "${argumentsHash}" with your yes`,
+      { details: { argumentsHash, arguments: record.arguments } },
+    );
   if (!body.arguments) return;
   if (body.decision === 'deny')
     throw new TuttiError('invalid_request', 'arguments: go with "approve" alone; a refusal has a reason');

@@ -72,8 +72,7 @@ export class Intake {
 
   /** Its letter is stored before it counts as read: then no death of a planner can lose it. */
   async #refuse({ sequence, subject }: StoredMessage, payload: unknown): Promise<Input | undefined> {
-    this.#buried.inc();
-    await this.fetch('a dead letter', () => this.#bury(sequence, 'it does not fit its schema', payload, subject));
+    await this.bury(sequence, 'it does not fit its schema', payload, subject);
     return this.#closed() ? undefined : { kind: 'skip', sequence };
   }
 
@@ -141,12 +140,10 @@ export class Intake {
     for (const hash of this.#bundles.keys()) if (!used.has(hash)) this.#bundles.delete(hash);
   }
 
-  /** Of an input that made the state machine throw. */
-  deadLetter(sequence: number, reason: string, payload: unknown): void {
+  /** Resolves when its letter is stored, or the partition closed. */
+  async bury(sequence: number, reason: string, payload: unknown, subject?: string): Promise<void> {
     this.#buried.inc();
-    this.#bury(sequence, reason, payload).catch((error) =>
-      this.#context.log.error({ err: error }, 'a dead letter could not be stored'),
-    );
+    await this.fetch('a dead letter', () => this.#bury(sequence, reason, payload, subject));
   }
 
   async #bury(sequence: number, reason: string, payload: unknown, subject?: string): Promise<void> {

@@ -243,8 +243,19 @@ export class PartitionOwner {
     }
     if (input instanceof Promise)
       return input.then((fetched) => {
-        if (fetched) this.#push(fetched);
+        if (fetched) return this.#let(fetched);
       });
+    return this.#let(input);
+  }
+
+  /** One that made the state machine throw counts as read when its dead letter is stored: no death of a planner can lose it. */
+  #let(input: Input): void | Promise<void> {
+    const { suspects } = this.#options;
+    const harmless = suspects.harmless(input);
+    if (harmless !== input && input.kind === 'inbound')
+      return this.#intake
+        .bury(input.sequence, suspects.reasonOf(input), input.message)
+        .then(() => this.#push(harmless));
     this.#push(input);
     // The stream is asked to wait: what is not taken in yet stays there.
     if (this.#inputs.length <= this.#context.config.TUTTI_BATCH_INPUTS_MAX * INPUT_BATCHES_WAITING_MAX) return;
@@ -483,7 +494,6 @@ export class PartitionOwner {
       'an input cannot be taken in; its run is given up',
     );
     this.#options.suspects.add(input, message);
-    if (input.kind === 'inbound') this.#intake.deadLetter(input.sequence, message, input.message);
   }
 
   #shut(): void {

@@ -6,7 +6,7 @@ const SUSPECTS_MAX = 1_000;
 /** What an input is recognised by when it comes again. */
 export function keyOf(input: Input): string | undefined {
   if (input.kind === 'inbound') return `in:${input.sequence}`;
-  if (input.kind === 'result') return `call:${input.callId}`;
+  if (input.kind === 'result') return `call:${input.run}/${input.callId}`;
   if (input.kind === 'poisoned') return input.key;
   return undefined;
 }
@@ -19,6 +19,10 @@ export class Suspects {
     if (key === undefined) return;
     this.#known.set(key, { times: (this.#known.get(key)?.times ?? 0) + 1, reason });
     if (this.#known.size > SUSPECTS_MAX) this.#known.delete(this.#known.keys().next().value as string);
+  }
+
+  reasonOf(input: Input): string {
+    return this.#known.get(keyOf(input) ?? '')?.reason ?? 'it cannot be taken in';
   }
 
   harmless(input: Input): Input {

@@ -143,7 +143,8 @@ async function decide(conversation: Conversation, approval: Approval, signal: Ab
   if (!answer) return false;
   if (conversation.yes) write(dim('  approved, because of --yes\n'));
   try {
-    await api.send('POST', `/v1/approvals/${approval.id}`, answer);
+    const seen = now.argumentsHash === undefined ? {} : { argumentsHash: now.argumentsHash };
+    await api.send('POST', `/v1/approvals/${approval.id}`, { ...answer, ...seen });
   } catch (error) {
     // decided elsewhere, or expired: the run goes on either way, and its events say how
     if (!(error instanceof TuttiError) || error.code !== 'conflict') throw error;

@@ -19,19 +19,22 @@ export async function approvalsCommand(options: { url?: string; all?: boolean })
         ? approvalText(approval)
         : dim(`${approval.id}  ${approval.status}  ${safe(approval.tool)}`),
     );
-    if (approval.status === 'pending') console.log(dim(`    npx tutti approve ${approval.id}\n`));
+    if (approval.status !== 'pending') continue;
+    const seen = approval.approvedBy?.length ? ` --seen ${approval.argumentsHash}` : '';
+    console.log(dim(`    npx tutti approve ${approval.id}${seen}\n`));
   }
   return EXIT.ok;
 }
 
 export async function approveCommand(
   id: string,
-  options: { url?: string; deny?: boolean; reason?: string; arguments?: string },
+  options: { url?: string; deny?: boolean; reason?: string; arguments?: string; seen?: string },
 ): Promise<number> {
   const api = createApi(options.url);
   const body = {
     decision: options.deny ? 'deny' : 'approve',
     ...(options.reason ? { reason: options.reason } : {}),
+    ...(options.seen === undefined ? {} : { argumentsHash: options.seen }),
     ...(options.arguments === undefined ? {} : { arguments: argumentsFrom(options.arguments) }),
   };
   const decided = Approval.parse(await api.send('POST', `/v1/approvals/${encodeURIComponent(id)}`, body));
