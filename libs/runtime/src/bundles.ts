@@ -24,10 +24,20 @@ export interface BundleStore {
 
 export function createBundleStore(bucket: () => Promise<Bucket>): BundleStore {
   const cache = new Map<string, Bundle>();
+  const underWay = new Map<string, Promise<Bundle>>();
   function keep(hash: string, bundle: Bundle): Bundle {
     if (cache.size >= CACHE_MAX) cache.delete(cache.keys().next().value as string);
     cache.set(hash, bundle);
     return bundle;
+  }
+  async function read(hash: string): Promise<Bundle> {
+    const entry = await (await bucket()).get(`bundle.${hash}`);
+    if (!entry) throw new TuttiError('not_found', `there is no bundle ${hash}`);
+    // Validated when it was applied, perhaps by a later version with fields that are not known here; the hash guards it since.
+    const bundle = JSON.parse(text.decode(entry.value)) as Bundle;
+    if (contentHash(bundle) !== hash)
+      throw new TuttiError('bundle_invalid', `what is stored as bundle ${hash} is something else`);
+    return keep(hash, bundle);
   }
   async function store(input: Bundle): Promise<string> {
     const parsed = Bundle.safeParse(input);
@@ -42,13 +52,13 @@ export function createBundleStore(bucket: () => Promise<Bucket>): BundleStore {
     async get(hash) {
       const known = cache.get(hash);
       if (known) return known;
-      const entry = await (await bucket()).get(`bundle.${hash}`);
-      if (!entry) throw new TuttiError('not_found', `there is no bundle ${hash}`);
-      // Validated when it was applied, perhaps by a later version with fields that are not known here; the hash guards it since.
-      const bundle = JSON.parse(text.decode(entry.value)) as Bundle;
-      if (contentHash(bundle) !== hash)
-        throw new TuttiError('bundle_invalid', `what is stored as bundle ${hash} is something else`);
-      return keep(hash, bundle);
+      // A thousand calls that come at once with a new bundle read it once.
+      let reading = underWay.get(hash);
+      if (!reading) {
+        reading = read(hash).finally(() => underWay.delete(hash));
+        underWay.set(hash, reading);
+      }
+      return reading;
     },
     store,
     async apply(tenant, input) {
