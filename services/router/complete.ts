@@ -8,11 +8,12 @@ import type { CompleteBody, CompleteResult } from '@tutti/contracts';
 import type { Metrics, Telemetry } from '@tutti/runtime';
 import type { z } from 'zod';
 import type { Catalogues } from './catalogue.ts';
-import { AUTO, type Choice, choose, DEFAULT_THRESHOLDS, type Question } from './core/choose.ts';
+import { AUTO, type Choice, choose, type Question } from './core/choose.ts';
 import { dataLabelsOf } from './core/data-labels.ts';
-import { difficultyOf } from './core/difficulty.ts';
+import { difficultyOf, featuresOf } from './core/difficulty.ts';
 import { type Ability, targetOf } from './core/model.ts';
 import { roughTokens, roughTokensNeeded } from './core/rough-tokens.ts';
+import { DEFAULT_THRESHOLDS } from './core/routing-defaults.ts';
 import type { ModelGate } from './policy.ts';
 import { allFailed, goneError, type Route, resultOf, routeOf, unknownModel } from './results.ts';
 import type { Ask, CallContext } from './stages.ts';
@@ -118,7 +119,7 @@ function questionOf(parts: CompleterParts, ask: Ask): Question {
     callId: call.callId,
     needs: needsOf(ask),
     fallback: agent?.offlineFallback ?? parts.fallback,
-    difficulty: asksForDifficulty(ask) ? difficultyOf(chat, routing.weights) : undefined,
+    difficulty: asksForDifficulty(ask) ? difficultyOf(featuresOf(chat), routing.weights) : undefined,
     thresholds: {
       medium: routing.medium ?? DEFAULT_THRESHOLDS.medium,
       large: routing.large ?? DEFAULT_THRESHOLDS.large,

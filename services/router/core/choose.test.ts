@@ -142,8 +142,9 @@ describe('tiers', () => {
     [0.5, ['m', 'l', 's', 'offline']],
     [0.9, ['l', 'm', 's', 'offline']],
   ])('auto at difficulty %d: the tier that is wanted, better ones, then worse ones', (difficulty, expected) => {
-    expect(ids(question({ difficulty }), catalogue, healthy)).toEqual(expected);
-    expect(choose(question({ difficulty }), catalogue, healthy)?.reason).toMatch(`difficulty ${difficulty.toFixed(2)}`);
+    const asked = question({ difficulty, thresholds: { medium: 0.35, large: 0.65 } });
+    expect(ids(asked, catalogue, healthy)).toEqual(expected);
+    expect(choose(asked, catalogue, healthy)?.reason).toMatch(`difficulty ${difficulty.toFixed(2)}`);
   });
 
   it('a tier by its name, and thresholds of the bundle', () => {

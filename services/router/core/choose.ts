@@ -6,6 +6,7 @@
 import type { ModelPrice, ModelTier, RouteObjective } from '@tutti/contracts';
 import { unclearedOf } from './data-labels.ts';
 import { type Ability, costOf, type Endpoint, type ModelEntry, type Target, targetOf, tierRank } from './model.ts';
+import { DEFAULT_THRESHOLDS } from './routing-defaults.ts';
 import { shareOf, spreadEndpoints, spreadKeys } from './spread.ts';
 
 export const AUTO = 'auto';
@@ -69,7 +70,6 @@ export interface Choice {
   reason: string;
 }
 
-export const DEFAULT_THRESHOLDS = { medium: 0.35, large: 0.65 };
 /** Of an answer nobody has set a length for: what a score counts with. */
 const OUTPUT_TOKENS_TYPICAL = 500;
 const INPUT_TOKENS_TYPICAL = 1_000;
