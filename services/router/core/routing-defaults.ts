@@ -17,5 +17,8 @@ export const DEFAULT_WEIGHTS: Readonly<Record<Feature, number>> = {
   schema: 0.48,
 };
 
-/** From which difficulty on. */
+/** From which difficulty on, where there are models of three tiers: 97% of what the large one gets right. */
 export const DEFAULT_THRESHOLDS = { medium: 0.05, large: 0.3 };
+
+/** From which difficulty on the better one of two is asked: 95%, for 97% would nearly always be the better one. */
+export const DEFAULT_THRESHOLD_OF_TWO = 0.31;

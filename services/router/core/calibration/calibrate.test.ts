@@ -2,12 +2,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { FEATURES } from '../difficulty.ts';
-import { DEFAULT_THRESHOLDS, DEFAULT_WEIGHTS } from '../routing-defaults.ts';
+import { DEFAULT_THRESHOLD_OF_TWO, DEFAULT_THRESHOLDS, DEFAULT_WEIGHTS } from '../routing-defaults.ts';
 import { calibrate, type Options, Unfit } from './calibrate.ts';
 import { areaUnderCurve, brierScore, calibrationError } from './figures.ts';
 import { foldsOf } from './folds.ts';
 import { fitLogistic, logistic } from './logistic.ts';
-import { madeRows, PRICES, SEED, TARGET } from './made-set.ts';
+import { madeRows, PRICES, SEED, TARGET, TARGET_OF_TWO } from './made-set.ts';
 import { randomOf } from './random.ts';
 import { alongLot, bestCuts, byLot, byScore, outcomeOf, type Scored, tierAt } from './routing.ts';
 import type { Row } from './row.ts';
@@ -90,9 +90,9 @@ describe('rows that nothing can be fitted to', () => {
 
   it('two tiers are enough: what would be the medium one’s goes to the large one', () => {
     const two = all.map((row): Row => ({ ...row, right: { small: row.right.small!, large: row.right.large! } }));
-    const { tiers, thresholds } = calibrate(two, options);
+    const { tiers, thresholds } = calibrate(two, { ...options, target: TARGET_OF_TWO });
     expect(tiers).toEqual(['small', 'large']);
-    expect(thresholds.medium).toBe(thresholds.large);
+    expect(thresholds).toEqual({ medium: DEFAULT_THRESHOLD_OF_TWO, large: DEFAULT_THRESHOLD_OF_TWO });
   });
 });
 

@@ -60,7 +60,7 @@ const THRESHOLD_DIGITS = 2;
 /** Rows that the fit and the check need at the least, and of each label. */
 export const ROWS_LEAST = 60;
 export const LABELS_LEAST = 10;
-const THRIFTS = 60;
+const THRIFTS = 120;
 
 /** A reason why nothing can be fitted to these rows. */
 export class Unfit extends Error {}
@@ -194,7 +194,7 @@ function sharesOf(rows: readonly Placed[], folds: Folds, cuts: readonly Cuts[], 
 function thriftsFor(alone: readonly Outcome[]): number[] {
   const span = alone.at(-1)!.cost - alone[0]!.cost;
   const unit = 1 / (span > 0 ? span : 1);
-  const steps = Array.from({ length: THRIFTS }, (_, at) => unit * 10 ** (-2 + (at * 3) / (THRIFTS - 1)));
+  const steps = Array.from({ length: THRIFTS }, (_, at) => unit * 10 ** (-2 + (at * 2.3) / (THRIFTS - 1)));
   return [0, ...steps];
 }
 

@@ -34,5 +34,6 @@ export const PRICES: TierPrices = {
   medium: { input: 1.25, output: 10 },
   large: { input: 5, output: 25 },
 };
-/** What the built-in thresholds serve. */
+/** What the built-in thresholds serve, with three tiers and with two. */
 export const TARGET: Target = { quality: 0.97 };
+export const TARGET_OF_TWO: Target = { quality: 0.95 };
