@@ -8,9 +8,10 @@ const TIMEOUT_MS = 1_500;
 const ASK = 'What is the boiling point of water?';
 let server: Awaited<ReturnType<typeof startModelServer>>;
 let routers: Routers;
+let said: string;
 let grade: (request: ModelRequest) => ModelAnswer;
 beforeAll(async () => {
-  server = await startModelServer((request) => (request.model === 'nano' ? grade(request) : { text: 'Done.' }));
+  server = await startModelServer((request) => (request.model === 'nano' ? grade(request) : { text: said }));
   routers = await Routers.start(1, server.url, {
     TUTTI_CLASSIFIER_TIMEOUT_MS: String(TIMEOUT_MS),
     TUTTI_OFFLINE_FALLBACK: 'true',
@@ -24,6 +25,7 @@ afterAll(async () => {
 });
 beforeEach(() => {
   server.requests.length = 0;
+  said = 'Done.';
   grade = () => ({ text: '{"wrong": 9}', usage: [40, 6] });
 });
 
@@ -36,7 +38,7 @@ const model = (tier: 'small' | 'large', input: number) => ({
 });
 const bundle = (changes: BundleChanges = {}): BundleChanges => ({
   agent: { model: 'auto' },
-  models: { nano: model('small', 0.1), tiny: model('small', 0.05), big: model('large', 5) },
+  models: { nano: model('small', 2), tiny: model('small', 0.02), big: model('large', 5) },
   routing: { classifier: 'nano' },
   ...changes,
 });
@@ -52,7 +54,7 @@ describe('a classifier', () => {
     expect(hard.route).toMatchObject({ asked: 'auto', tier: 'large', difficulty: 0.9, gradedBy: 'nano' });
     expect(hard.route!.reason).toBe('auto: difficulty 0.90 (says nano) asks for large');
     expect(hard.usage).toMatchObject({ inputTokens: 50, outputTokens: 11 });
-    expect(hard.costUsd).toBeCloseTo((40 * 0.1 + 6 * 0.4 + 10 * 5 + 5 * 20) / 1_000_000, 12);
+    expect(hard.costUsd).toBeCloseTo((40 * 2 + 6 * 8 + 10 * 5 + 5 * 20) / 1_000_000, 12);
     grade = () => ({ text: '{"wrong": 0}' });
     expect(await routers.complete('grades', hash, `${ASK} Again.`, auto)).toMatchObject({
       model: 'tiny',
@@ -77,13 +79,13 @@ describe('a classifier', () => {
       auto,
     );
     const [request] = server.requests;
-    const said = JSON.stringify(request!.messages);
+    const shown = JSON.stringify(request!.messages);
     expect(request!.max_completion_tokens).toBe(64);
-    expect(said).toContain('1 passages to read, 1 earlier turns');
-    expect(said).toContain('to the end');
-    expect(said.length).toBeLessThan(6_000);
-    expect(said).not.toMatch(/EUR 220|earlier turn"|A secret/);
-    expect(said.match(/<\/request/g)).toHaveLength(1);
+    expect(shown).toContain('1 passages to read, 1 earlier turns');
+    expect(shown).toContain('to the end');
+    expect(shown.length).toBeLessThan(6_000);
+    expect(shown).not.toMatch(/EUR 220|earlier turn"|A secret/);
+    expect(shown.match(/<\/request/g)).toHaveLength(1);
   });
 
   it('is asked once for a call, however often the call is sent', async () => {
@@ -151,6 +153,7 @@ describe('a classifier that fails leaves it to the features, and the reason says
 
 it('the offline model stands in for no classifier and for no judge', async () => {
   grade = () => ({ status: 400 });
+  said = 'Every employee gets a company car with free fuel and a chauffeur on Sundays.';
   const grounding = { threshold: 0.6, judge: 'nano', otherwise: 'mark' as const };
   const hash = await routers.apply('stands-in', bundle({ agent: { model: 'auto', grounding } }));
   const passages = [{ id: 'p', document: 'd', title: 'Hotels', text: 'A night may cost at most EUR 220.' }];

@@ -15,12 +15,18 @@ export interface GradeParts {
   timeoutMs: number;
 }
 
+const GRACE_MS = 250;
+/** Timers and the clock do not agree to the millisecond. */
+const TIMER_EARLY_MS = 5;
+
 export async function grade(parts: GradeParts, ask: Ask, classifier: string): Promise<Graded> {
   const { call, catalogue } = ask;
   // a model and nothing else: a route may go by the difficulty again
   if (!catalogue.entries.some(({ id, lastResort }) => id === classifier && !lastResort))
     return { by: classifier, failed: 'there is no such model' };
-  const timeout = AbortSignal.timeout(parts.timeoutMs);
+  const deadlineAt = Math.min(call.deadlineAt, Date.now() + parts.timeoutMs);
+  // the try itself ends at the deadline, so that the model's health hears of it; this is for whatever does not
+  const timeout = AbortSignal.timeout(parts.timeoutMs + GRACE_MS);
   try {
     const result = await parts.complete(bodyOf(ask, classifier), {
       ...call,
@@ -29,13 +35,13 @@ export async function grade(parts: GradeParts, ask: Ask, classifier: string): Pr
       fallback: false,
       callId: `${call.callId}_grade`,
       signal: AbortSignal.any([call.signal, timeout]),
-      deadlineAt: Math.min(call.deadlineAt, Date.now() + parts.timeoutMs),
+      deadlineAt,
     });
     count(ask, result);
     return { by: classifier, difficulty: gradeIn(result.message.content) };
   } catch (error) {
     if (call.signal.aborted) throw goneError(call);
-    return { by: classifier, failed: timeout.aborted ? 'timeout' : reasonOf(error) };
+    return { by: classifier, failed: Date.now() >= deadlineAt - TIMER_EARLY_MS ? 'timeout' : reasonOf(error) };
   }
 }
 
