@@ -20,7 +20,7 @@ import {
   type TierPrices,
   tierAt,
 } from './routing.ts';
-import type { Row } from './row.ts';
+import { filled, type Row } from './row.ts';
 
 /** What is wanted: so much of what the best tier alone gets right, or to cost no more than so much of what it costs. */
 export type Target = { quality: number } | { budget: number };
@@ -65,8 +65,9 @@ const THRIFTS = 120;
 /** A reason why nothing can be fitted to these rows. */
 export class Unfit extends Error {}
 
-export function calibrate(rows: readonly Row[], { seed, target, prices }: Options): Calibration {
-  const tiers = tiersOf(rows);
+export function calibrate(given: readonly Row[], { seed, target, prices }: Options): Calibration {
+  const tiers = tiersOf(given);
+  const rows = given.map((row) => ({ ...row, right: filled(row.right, tiers) }));
   const known = rows.filter(({ right }) => right[tiers[0]!] !== undefined);
   checkLabels(known, tiers[0]!);
   const folds = foldsOf(known, seed);

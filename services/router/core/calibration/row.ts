@@ -1,5 +1,5 @@
 /** One labelled ask, as a line of a JSONL file: the request or its features, and which models got it right. */
-import { ChatRequest, type ModelTier, ModelTier as Tiers } from '@tutti/contracts';
+import { ChatRequest, type ModelTier } from '@tutti/contracts';
 import { z } from 'zod';
 import { FEATURES, type Feature, featuresOf } from '../difficulty.ts';
 
@@ -62,21 +62,24 @@ function made(row: z.output<typeof LabelledRow>, id: string): Row {
     id: row.id ?? id,
     group: row.group,
     features,
-    right: filled(row.right),
+    right: known(row.right),
     tokens: row.tokens ?? TOKENS_TYPICAL,
     load: row.load,
   };
 }
 
 /** What a model got right, better ones are taken to get right; what one got wrong, worse ones are taken to get wrong. */
-export function filled(right: Row['right']): Row['right'] {
+export function filled(right: Row['right'], tiers: readonly ModelTier[]): Row['right'] {
   const out = { ...right };
-  const tiers = Tiers.options;
   for (const [at, tier] of tiers.entries()) {
     if (right[tier] === 1) for (const better of tiers.slice(at + 1)) out[better] ??= 1;
     if (right[tier] === 0) for (const worse of tiers.slice(0, at)) out[worse] ??= 0;
   }
-  return Object.fromEntries(Object.entries(out).filter(([, value]) => value !== undefined));
+  return out;
+}
+
+function known(right: Row['right']): Row['right'] {
+  return Object.fromEntries(Object.entries(right).filter(([, value]) => value !== undefined));
 }
 
 const PROBLEMS_SHOWN_MAX = 10;
