@@ -57,7 +57,8 @@ export async function calibrateCommand(files: string[], options: CalibrateOption
   console.log(source.about);
   console.log(reportOf(found, target));
   const title = 'Cost routing: what it costs, and how often it is right';
-  if (options.svg) await write(options.svg, drawCurve(found, title, source.about));
+  const note = found.folds.by === 'group' ? `${source.about}; kinds that were not fitted to` : source.about;
+  if (options.svg) await write(options.svg, drawCurve(found, title, note));
   console.log(dim("\nfor the bundle's models.yaml:"));
   console.log(snippetOf(found));
   return EXIT.ok;

@@ -86,7 +86,7 @@ function dot({ x, y }: Scale, { cost, quality }: Outcome, radius: number, style:
 /** Below the point, to the side where there is room. */
 function labelOf({ x, y }: Scale, { cost, quality }: Outcome, text: string, last: boolean): string {
   const side = last ? `x="${px(x(cost) + 4)}" text-anchor="end"` : `x="${px(x(cost) + 10)}"`;
-  return `<text ${side} y="${px(y(quality) + (last ? 22 : 16))}">${escaped(text)}</text>`;
+  return `<text ${side} y="${px(y(quality) + (last ? 30 : 16))}">${escaped(text)}</text>`;
 }
 
 function callout({ x, y }: Scale, { cost, quality }: Outcome, lines: readonly string[]): string {
@@ -102,7 +102,7 @@ function callout({ x, y }: Scale, { cost, quality }: Outcome, lines: readonly st
 function key(left: number, top: number): string {
   const entry = (at: number, style: string, text: string) =>
     `<path d="M${left} ${top + at * 20}h26" style="fill: none; stroke-width: 2; ${style}"/><text x="${left + 34}" y="${top + at * 20 + 4}">${text}</text>`;
-  return `${entry(0, 'stroke: var(--curve)', 'routed by difficulty')}${entry(1, 'stroke: var(--lot); stroke-dasharray: 6 5', 'the same mix of models by lot')}`;
+  return `${entry(0, 'stroke: var(--curve)', 'routed by difficulty')}${entry(1, 'stroke: var(--lot); stroke-dasharray: 6 5', 'models drawn by lot')}`;
 }
 
 function range(from: number, to: number, step: number): number[] {
