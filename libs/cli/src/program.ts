@@ -423,6 +423,11 @@ function calibrateCommand(program: Command, exit: (code: number) => void): void 
       '--judged <file>',
       'what somebody says of calls and runs of journals, as JSON Lines: {"run": "run_…", "right": false}',
     )
+    .option(
+      '--ask <n>',
+      "have the bundle's models answer so many asks of each kind of Tutti's own set, and check them",
+      wholeNumber,
+    )
     .option('--bundle <dir>', "the bundle whose models' tiers and prices count")
     .addOption(
       new Option('--quality <share>', 'of what the best model gets right (0.97)')

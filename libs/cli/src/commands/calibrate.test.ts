@@ -1,9 +1,12 @@
 /** `tutti calibrate` as people run it. */
+
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ModelSections } from '@tutti/contracts';
-import { madeSet } from '@tutti/router/calibration';
+import { type MadeAsk, madeSet, makeAsks } from '@tutti/router/calibration';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { startFakeGateway } from '../test-support/fake-gateway.ts';
@@ -65,6 +68,16 @@ const journal = (run: string, count: number) =>
     };
   });
 
+/** What a chat completion says that has it right. */
+function knowing({ expected }: MadeAsk) {
+  if (expected.kind === 'number') return { content: String(expected.value) };
+  if (expected.kind === 'words') return { content: expected.all.join(' ') };
+  if (expected.kind === 'line') return { content: expected.text };
+  if (expected.kind === 'order') return { content: expected.names.join('\n') };
+  if (expected.kind === 'json') return { content: JSON.stringify(expected.value) };
+  return { content: null, tool_calls: expected.names.map((name) => ({ function: { name } })) };
+}
+
 describe('tutti calibrate', () => {
   it('labelled asks: figures, a picture, and lines that a bundle takes', async () => {
     const asks = file(
@@ -125,7 +138,47 @@ describe('tutti calibrate', () => {
     expect(gateway.told.map(({ path }) => path)).toContain('/v1/runs/run_2/journal?format=jsonl&children=true');
   });
 
+  it('real models: each answers the own set through a running Tutti, and is checked', async () => {
+    const asks = makeAsks(1, 4);
+    const lastOf = ({ chat }: MadeAsk) => chat.messages.at(-1)!.content!;
+    const asked: string[] = [];
+    const server = createServer(async (request, response) => {
+      let text = '';
+      for await (const chunk of request) text += chunk;
+      const body = JSON.parse(text) as { model: string; messages: { content: string }[] };
+      asked.push(body.model);
+      const ask = asks.find((one) => JSON.stringify(body).includes(JSON.stringify(lastOf(one)).slice(1, -1)))!;
+      // the small one knows the simple half
+      const message = body.model === 'model/big' || ask.load < 2.5 ? knowing(ask) : { content: 'No idea.' };
+      response.setHeader('content-type', 'application/json');
+      response.end(JSON.stringify({ choices: [{ message }], usage: { prompt_tokens: 50, completion_tokens: 9 } }));
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const rows = join(dir, 'asked.jsonl');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { code, output, errors } = await calibrate('--ask', '4', '--bundle', bundle, '--url', url, '--rows', rows);
+    server.close();
+    expect([errors, code]).toEqual([expect.stringContaining('120 of 120 asked'), 0]);
+    expect(output).toContain('120 asks that Tutti makes itself (seed 1), labelled by tiny (small), big (large)');
+    expect(asked.filter((model) => model === 'model/tiny')).toHaveLength(120);
+    const lines = readFileSync(rows, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    const wrong = lines.filter(({ right, load }) => right.small !== load < 2.5 || !right.large);
+    // two asks of a kind that end with the same words cannot be told apart by this server
+    expect(wrong.length).toBeLessThan(lines.length * 0.1);
+    for (const { tokens } of lines) expect(tokens).toEqual({ input: 50, output: 9 });
+  });
+
   it.each([
+    ['asking nobody', [() => '--ask', () => '2'], 2, /--ask needs --bundle/],
+    [
+      'asking about files',
+      [() => 'x.jsonl', () => '--ask', () => '2', () => '--bundle', () => bundle],
+      2,
+      /goes with no file/,
+    ],
     [
       'a broken line',
       [() => file('bad.jsonl', ['{', { right: {} }])],

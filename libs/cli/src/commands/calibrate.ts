@@ -26,11 +26,13 @@ import { readBundle } from '../bundle/remote-documents.ts';
 import { type Api, createApi } from '../client/api.ts';
 import { EXIT } from '../report.ts';
 import { dim, plural } from '../style.ts';
+import { labelAsks, modelsByTier } from './label-asks.ts';
 
 export interface CalibrateOptions {
   url?: string;
   journal?: boolean;
   runs?: number;
+  ask?: number;
   judged?: string;
   bundle?: string;
   quality?: number;
@@ -70,6 +72,7 @@ function sourceOf(
   bundle: Bundle | undefined,
   seed: number,
 ): Promise<Source> | Source {
+  if (options.ask !== undefined) return fromModels(files, options.ask, options, bundle, seed);
   if (options.journal || options.runs !== undefined) return fromJournals(files, options, bundle);
   if (options.judged) throw usage('--judged is about journals: say --journal or --runs too');
   if (files.length > 0) return fromFiles(files);
@@ -81,6 +84,29 @@ function sourceOf(
     about: `${lines.length} asks of ${kinds} kinds that Tutti makes itself (seed ${seed}); the models are simulated`,
   };
 }
+
+/** Labels of real models: those of the bundle, through a running Tutti that has it. */
+async function fromModels(
+  files: string[],
+  ofKind: number,
+  { url, journal, runs }: CalibrateOptions,
+  bundle: Bundle | undefined,
+  seed: number,
+): Promise<Source> {
+  if (files.length > 0 || journal || runs !== undefined)
+    throw usage('--ask makes its own asks: it goes with no file and no runs');
+  if (!bundle) throw usage('--ask needs --bundle: it says which models there are');
+  const models = modelsByTier(bundle);
+  if (models.size < 2) throw usage('the bundle has models of fewer than two tiers: there is nothing to route between');
+  const lines = await labelAsks(createApi(url), models, seed, ofKind, (done, of) => {
+    if (done % PROGRESS_EVERY === 0 || done === of) console.error(dim(`${done} of ${of} asked`));
+  });
+  const names = [...models].map(([tier, model]) => `${model} (${tier})`).join(', ');
+  const about = `${plural(lines.length, 'ask')} that Tutti makes itself (seed ${seed}), labelled by ${names}`;
+  return { lines, rows: lines.map((line) => rowOf(line, line.id!)), about };
+}
+
+const PROGRESS_EVERY = 50;
 
 async function fromFiles(files: string[]): Promise<Source> {
   const read = await Promise.all(files.map(async (file) => readRows(await textOf(file), file)));

@@ -1,6 +1,6 @@
 /** The repository's own labelled set: asks that it makes, labelled by models that it simulates. */
 import type { z } from 'zod';
-import { makeAsks } from './asks/index.ts';
+import { type Ask, makeAsks } from './asks/index.ts';
 import type { Target } from './calibrate.ts';
 import type { TierPrices } from './routing.ts';
 import { type LabelledRow, type Row, rowOf } from './row.ts';
@@ -18,10 +18,18 @@ export function madeSet(seed: number, ofFamily?: number): z.input<typeof Labelle
     group: family,
     chat,
     right: labels[at]!,
-    tokens: { input: Math.ceil(JSON.stringify(chat).length / CHARS_OF_TOKEN), output: outputTokens },
+    tokens: tokensOf({ chat, outputTokens }),
     load,
     expected,
   }));
+}
+
+/** Roughly. */
+export function tokensOf({ chat, outputTokens }: Pick<Ask, 'chat' | 'outputTokens'>): {
+  input: number;
+  output: number;
+} {
+  return { input: Math.ceil(JSON.stringify(chat).length / CHARS_OF_TOKEN), output: outputTokens };
 }
 
 export function madeRows(seed: number, ofFamily?: number): Row[] {
