@@ -111,11 +111,18 @@ describe('a classifier', () => {
     expect(route!.reason).toMatch(/^auto: difficulty 0\.\d\d asks for/);
   });
 
-  it('is in the usage as calls of its own', async () => {
-    const hash = await routers.apply('usage', bundle());
-    await routers.complete('usage', hash, ASK, auto);
-    const { rows } = await routers.caller.call('usage', {}, { tenant: 'usage', timeoutMs: 5_000 });
-    expect(rows.find((row) => row.model === 'nano')).toMatchObject({ requests: 1, inputTokens: 40, outputTokens: 6 });
+  it('is in usage and budgets as a call of its own', async () => {
+    const budgets = { all: { scope: 'tenant' as const, window: 'day' as const, requests: 100, usd: 1 } };
+    const hash = await routers.apply('usage', bundle({ budgets }));
+    const { costUsd } = await routers.complete('usage', hash, ASK, auto);
+    const used = await routers.caller.call('usage', {}, { tenant: 'usage', timeoutMs: 5_000 });
+    expect(used.rows.find((row) => row.model === 'nano')).toMatchObject({
+      requests: 1,
+      inputTokens: 40,
+      outputTokens: 6,
+    });
+    expect(used.budgets[0]).toMatchObject({ budget: 'all', spent: { requests: 2, tokens: 61 } });
+    expect(used.budgets[0]!.spent.costUsd).toBeCloseTo(costUsd, 6);
   });
 });
 
