@@ -9,6 +9,7 @@ import { ModelSections } from '@tutti/contracts';
 import { type MadeAsk, madeSet, makeAsks } from '@tutti/router/calibration';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { REPOSITORY } from '../paths.ts';
 import { startFakeGateway } from '../test-support/fake-gateway.ts';
 import { runTutti } from '../test-support/tutti.ts';
 
@@ -96,6 +97,20 @@ describe('tutti calibrate', () => {
     expect(Object.keys(routing.weights!)).toContain('givens');
     expect(readFileSync(svg, 'utf8')).toContain('</svg>');
     expect((await calibrate(asks, '--budget', '0.6')).output).toBe(output);
+  });
+
+  it('without anything: the own set, whose curve and figures are those in the docs', async () => {
+    const svg = join(dir, 'own.svg');
+    const { code, output } = await calibrate('--svg', svg);
+    expect(code).toBe(0);
+    expect(readFileSync(svg, 'utf8')).toBe(readFileSync(join(REPOSITORY, 'docs/images/cost-routing.svg'), 'utf8'));
+    const docs = readFileSync(join(REPOSITORY, 'docs/calibration.md'), 'utf8');
+    const figures = [...output.matchAll(/(?:ROC AUC|by length alone|knows of them|calibration error) +(0\.\d{3})/g)];
+    expect(figures).toHaveLength(4);
+    for (const [, figure] of figures) expect(docs).toContain(figure);
+    const ways = [...output.matchAll(/^ {2}(always \w+|by difficulty|by lot, [a-z ]+?) +([\d.]+%) +([\d.]+%)/gm)];
+    expect(ways).toHaveLength(6);
+    for (const [, , cost, right] of ways) expect(docs.replaceAll('**', '')).toContain(`| ${cost} | ${right} |`);
   });
 
   it('journals: what auto chose by and what came of it; the rows can be written, corrected, and read again', async () => {
