@@ -1,5 +1,5 @@
 /**
- * A call from end to end: prepare → choose → policy → cached → work down the candidates → result. The stages are in
+ * A call from end to end: prepare → (grade) → choose → policy → cached → work down the candidates → result. The stages are in
  * stages.ts, the tries in work-down.ts and attempt.ts; what decides is in core/. Invariant: nothing is sent to anybody, nor
  * an earlier answer given again, before policy has been asked.
  */
@@ -8,11 +8,11 @@ import type { CompleteBody, CompleteResult } from '@tutti/contracts';
 import type { Metrics, Telemetry } from '@tutti/runtime';
 import type { z } from 'zod';
 import type { Catalogues } from './catalogue.ts';
-import { AUTO, type Choice, choose, DEFAULT_THRESHOLDS, type Question } from './core/choose.ts';
+import { type Choice, choose, type Question } from './core/choose.ts';
 import { dataLabelsOf } from './core/data-labels.ts';
-import { difficultyOf } from './core/difficulty.ts';
 import { type Ability, targetOf } from './core/model.ts';
 import { roughTokens, roughTokensNeeded } from './core/rough-tokens.ts';
+import { asksForDifficulty, type Difficulty, difficultyIn } from './difficulty-of-call.ts';
 import type { ModelGate } from './policy.ts';
 import { allFailed, goneError, type Route, resultOf, routeOf, unknownModel } from './results.ts';
 import type { Ask, CallContext } from './stages.ts';
@@ -40,6 +40,9 @@ export function createCompleter(parts: CompleterParts): Complete {
     const agent = Object.hasOwn(bundle.agents, body.agent) ? bundle.agents[body.agent] : undefined;
     const asked: Ask = { body, call, bundle, agent, catalogue };
     const ask = (await stages.prepare?.(asked)) ?? asked;
+    const { classifier } = catalogue.routing;
+    if (classifier !== undefined && stages.grade && asksForDifficulty(ask))
+      ask.graded = await stages.grade(ask, classifier);
     const { choice, route } = chosen(parts, ask);
     const trace = begin(ask, choice.candidates, route);
     const progress: Progress = {
@@ -64,11 +67,12 @@ export function createCompleter(parts: CompleterParts): Complete {
 /** Throws `not_found`, or `forbidden` where policy denies all that is left. */
 function chosen(parts: CompleterParts, ask: Ask): { choice: Choice; route: Route } {
   const { catalogue } = ask;
-  const question = questionOf(parts, ask);
+  const difficulty = difficultyIn(ask);
+  const question = questionOf(parts, ask, difficulty);
   const choice = choose(question, catalogue.entries, parts.health.of, catalogue.rules);
   if (!choice) throw unknownModel(ask);
   const candidates = parts.gate.permitted(ask, choice.candidates);
-  return { choice: { ...choice, candidates }, route: routeOf(ask, choice, question.difficulty) };
+  return { choice: { ...choice, candidates }, route: routeOf(ask, choice, difficulty) };
 }
 
 async function answer(
@@ -109,7 +113,7 @@ function mayOpen({ health, limits }: CompleterParts, { candidates }: Choice, pro
   return candidates.some((candidate) => (candidate.kept || RESTING.test(candidate.reason)) && rests(candidate));
 }
 
-function questionOf(parts: CompleterParts, ask: Ask): Question {
+function questionOf(parts: CompleterParts, ask: Ask, difficulty: Difficulty | undefined): Question {
   const { body, call, agent, catalogue } = ask;
   const { chat, model } = body;
   const { routing } = catalogue;
@@ -117,12 +121,10 @@ function questionOf(parts: CompleterParts, ask: Ask): Question {
     model,
     callId: call.callId,
     needs: needsOf(ask),
-    fallback: agent?.offlineFallback ?? parts.fallback,
-    difficulty: asksForDifficulty(ask) ? difficultyOf(chat, routing.weights) : undefined,
-    thresholds: {
-      medium: routing.medium ?? DEFAULT_THRESHOLDS.medium,
-      large: routing.large ?? DEFAULT_THRESHOLDS.large,
-    },
+    fallback: call.fallback ?? agent?.offlineFallback ?? parts.fallback,
+    difficulty: difficulty?.share,
+    difficultyNote: difficulty?.note,
+    thresholds: routing,
     ...sizeOf(parts, ask),
     outputTokensMax: chat.outputTokensMax,
     labels: dataLabelsOf(agent?.dataLabels, body.labels, body.label),
@@ -140,11 +142,6 @@ function sizeOf(
   const inputTokens = roughTokens(chat);
   const tight = entries.some(({ contextTokens }) => contextTokens !== undefined && contextTokens < inputTokens);
   return tight && stages.fit ? { inputTokens, neededTokens: roughTokensNeeded(chat) } : { inputTokens };
-}
-
-function asksForDifficulty({ body: { model }, catalogue: { entries, rules } }: Ask): boolean {
-  if (Object.hasOwn(rules, model)) return rules[model]!.tier === 'auto';
-  return model === AUTO && new Set(entries.flatMap(({ tier }) => tier ?? [])).size > 1;
 }
 
 function needsOf({ body: { chat } }: Ask): Ability[] {

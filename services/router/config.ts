@@ -60,6 +60,8 @@ const Environment = z
     /** When every way rests (open breakers) and no last resort is allowed: how long a call waits for one. */
     TUTTI_MODEL_REST_WAIT_MS: count(5_000),
     TUTTI_MODEL_RETRY_AFTER_MAX_MS: milliseconds(10_000),
+    /** For a bundle's classifier to say how hard a request is; after that the features decide. */
+    TUTTI_CLASSIFIER_TIMEOUT_MS: milliseconds(3_000),
     /** Kept free before the deadline for the models that come after. */
     TUTTI_MODEL_RESERVE_MS: milliseconds(1_000),
     /** Characters of one answer, tool arguments included. */

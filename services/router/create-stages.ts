@@ -19,6 +19,7 @@ import { withPrompt } from './prompting.ts';
 import { createRateGate } from './rate-limits.ts';
 import { createSpending } from './spending.ts';
 import { fit } from './stage-fit.ts';
+import { grade } from './stage-grade.ts';
 import { judge } from './stage-judge.ts';
 import { type ReserveParts, reserve, unaffordable } from './stage-reserve.ts';
 import { setState, stateOf } from './stage-state.ts';
@@ -32,7 +33,7 @@ export interface CreatedStages {
   bundles: CurrentBundles;
   /** A provider, model and key that asked to be left alone: for all routers. */
   coolDown(target: string, durationMs: number): void;
-  /** For judges: what asks models. Once, before the first call. */
+  /** For judges and classifiers: what asks models. Once, before the first call. */
   connect(complete: Complete): void;
   /** Everything is settled and written. */
   stop(): Promise<void>;
@@ -81,6 +82,12 @@ export function createStages(parts: {
         const current = bundles.of(ask.call.tenant);
         return current instanceof Promise ? current.then((known) => prepared(ask, known)) : prepared(ask, current);
       },
+      grade: (ask, classifier) =>
+        grade(
+          { complete: (body, call) => complete(body, call), timeoutMs: config.TUTTI_CLASSIFIER_TIMEOUT_MS },
+          ask,
+          classifier,
+        ),
       cached: (ask, work) => around(caching, usage, ask, work),
       unaffordable: (ask, model) => unaffordable(paying, ask, model),
       fit,

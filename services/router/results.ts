@@ -1,17 +1,20 @@
 /** What a call comes to: its result, or the one error that all failures together are. */
 import { type CompleteResult, TuttiError } from '@tutti/contracts';
 import type { Choice } from './core/choose.ts';
+import type { Difficulty } from './difficulty-of-call.ts';
 import type { Ask, CallContext } from './stages.ts';
 import type { Progress, Won } from './work-down.ts';
 
 export type Route = NonNullable<CompleteResult['route']>;
 
-export function routeOf(ask: Ask, choice: Choice, difficulty: number | undefined): Route {
+export function routeOf(ask: Ask, choice: Choice, difficulty: Difficulty | undefined): Route {
   const { tier, reason } = choice;
+  const { share, features, gradedBy } = difficulty ?? {};
   return {
     asked: ask.body.model,
     ...(tier === undefined ? {} : { tier }),
-    ...(difficulty === undefined ? {} : { difficulty }),
+    ...(share === undefined ? {} : { difficulty: share, features }),
+    ...(gradedBy === undefined ? {} : { gradedBy }),
     reason,
   };
 }

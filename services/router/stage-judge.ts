@@ -153,7 +153,7 @@ async function secondOpinion(
         responseFormat: { type: 'json_schema', name: 'verdict', schema: JUDGE_SCHEMA },
       },
     },
-    { ...ask.call, live: undefined, callId: `${ask.call.callId}_judge` },
+    { ...ask.call, live: undefined, fallback: false, callId: `${ask.call.callId}_judge` },
   );
   const { judged } = stateOf(ask);
   judged.inputTokens += verdict.usage.inputTokens;

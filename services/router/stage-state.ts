@@ -17,11 +17,11 @@ export interface CallState {
   refused: TuttiError | undefined;
   /** No answer so far rests on its sources as this asks. */
   ungrounded: { policy: GroundingPolicy; score: number } | undefined;
-  /** What judges cost. */
+  /** What judges and classifiers cost. */
   judged: { inputTokens: number; outputTokens: number; costUsd: number };
 }
 
-/** A call that only helps another one (a judge) has none of its own. */
+/** A call that only helps another one (a judge, a classifier) has none of its own. */
 const states = new WeakMap<Ask, CallState>();
 
 export function setState(ask: Ask, state: CallState): void {

@@ -1,5 +1,5 @@
 /**
- * The stages of a call, and what they hand on: prepare → cached → choose → for each candidate: fit → reserve → call →
+ * The stages of a call, and what they hand on: prepare → (grade) → cached → choose → for each candidate: fit → reserve → call →
  * judge → settle → result. Each stage here may be left out; none of them calls a model by itself.
  */
 import type {
@@ -27,6 +27,8 @@ export interface CallContext {
   root: string | undefined;
   /** Where text goes as it comes; undefined: nobody watches. */
   live: LiveText | undefined;
+  /** `false`: an answer of the last resort is of no use, whatever agent and router say. */
+  fallback?: false;
 }
 
 /** What is asked, with all that it rests on. */
@@ -37,7 +39,12 @@ export interface Ask {
   /** Undefined: a model is used directly. */
   agent: AgentManifest | undefined;
   catalogue: Catalogue;
+  /** What a classifier said, where one was asked. */
+  graded?: Graded | undefined;
 }
+
+/** How hard the call is, in the words of a model; or why it could not be asked. */
+export type Graded = { by: string; difficulty: number } | { by: string; failed: string };
 
 /** Fields of the result that a stage has to say something in. */
 export type Report = Partial<CompleteResult>;
@@ -81,6 +88,8 @@ export interface Window {
 export interface Stages {
   /** Before anything else: the request as the call means it (prompts rendered). */
   prepare?(ask: Ask): Promise<Ask> | Ask;
+  /** How hard is it? Asked where the bundle has a classifier and the difficulty counts. Rejects only where the call is over. */
+  grade?(ask: Ask, classifier: string): Promise<Graded>;
   /** Around the rest: gives an earlier answer again, or lets the work be done once. */
   cached?(ask: Ask, work: () => Promise<CompleteResult>): Promise<CompleteResult>;
   /** Why nothing may be spent on this model (a budget has no room). */

@@ -1,5 +1,6 @@
 /** The command line. Each command's work is in a file of its own, loaded when it is used. */
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
+import type { CalibrateOptions } from './commands/calibrate.ts';
 import type { ChatOptions } from './commands/chat.ts';
 import type { RunsOptions } from './commands/runs.ts';
 
@@ -9,6 +10,12 @@ const url = () =>
 function wholeNumber(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be a whole number from 1.');
+}
+/** Throws what commander shows with the option's name. */
+function shareOf(text: string): number {
+  const share = Number(text);
+  if (text.trim() !== '' && share > 0 && share <= 1) return share;
+  throw new InvalidArgumentError('It must be a share above 0 and up to 1.');
 }
 const EXAMPLES = `
 Examples:
@@ -390,6 +397,7 @@ function modelCommands(program: Command, exit: (code: number) => void): void {
     .option('--json', 'as JSON')
     .addOption(url())
     .action(async (options) => exit(await (await load()).usageCommand(options)));
+  calibrateCommand(program, exit);
   program
     .command('prompt')
     .description('a prompt of the current bundle, as it renders')
@@ -398,4 +406,43 @@ function modelCommands(program: Command, exit: (code: number) => void): void {
     .option('--locale <locale>', 'its variant for a language (de, de-AT)')
     .addOption(url())
     .action(async (name: string, options) => exit(await (await load()).promptCommand(name, options)));
+}
+
+function calibrateCommand(program: Command, exit: (code: number) => void): void {
+  program
+    .command('calibrate')
+    .description(
+      "which weights and thresholds serve `auto` best: from labelled asks, from runs, or from Tutti's own set",
+    )
+    .argument(
+      '[files...]',
+      'labelled asks as JSON Lines; with --journal: journals, as `tutti journal RUN --jsonl` prints them',
+    )
+    .option('--journal', 'the files are journals')
+    .option('--runs <n>', 'the newest runs of a Tutti, and those below them', wholeNumber)
+    .option(
+      '--judged <file>',
+      'what somebody says of calls and runs of journals, as JSON Lines: {"run": "run_…", "right": false}',
+    )
+    .option(
+      '--ask <n>',
+      "have the bundle's models answer so many asks of each kind of Tutti's own set, and check them",
+      wholeNumber,
+    )
+    .option('--bundle <dir>', "the bundle whose models' tiers and prices count")
+    .addOption(
+      new Option('--quality <share>', 'of what the best model gets right (0.97)')
+        .argParser(shareOf)
+        .conflicts('budget'),
+    )
+    .option('--budget <share>', 'of what the best model costs, in place of a quality', shareOf)
+    .option('--seed <n>', 'of the folds, and of the own set', wholeNumber)
+    .option('--svg <file>', 'draw cost against quality into this file')
+    .option('--rows <file>', 'write the labelled asks that were used into this file')
+    .addOption(url())
+    .addHelpText('after', '\nDescribed in docs/calibration.md.')
+    .action(async (files: string[], options: CalibrateOptions) => {
+      const { calibrateCommand: run } = await import('./commands/calibrate.ts');
+      exit(await run(files, options));
+    });
 }

@@ -120,6 +120,8 @@ export const RoutingManifest = z.strictObject({
   large: z.number().min(0).max(1).optional(),
   /** Feature → weight, in place of the built-in ones; `bias` is one. */
   weights: z.record(z.string(), z.number()).optional(),
+  /** A model that is asked how hard a request is; the features decide where it cannot be. */
+  classifier: z.string().min(1).max(128).optional(),
 });
 export type RoutingManifest = z.infer<typeof RoutingManifest>;
 
@@ -165,6 +167,8 @@ export function problemsOfModels(
   }
   if (routing?.medium !== undefined && routing.large !== undefined && routing.medium > routing.large)
     add(['routing', 'medium'], 'must not be above `large`');
+  if (routing?.classifier !== undefined && !Object.hasOwn(models, routing.classifier))
+    add(['routing', 'classifier'], `there is no model "${routing.classifier}" in this bundle`);
   // without models of its own a bundle goes with those of the router's environment, which it cannot know
   if (Object.keys(models).length === 0) return problems;
   const isAnswer = (name: string) => MODEL_WORDS.includes(name) || isModel(name) || Object.hasOwn(routes, name);

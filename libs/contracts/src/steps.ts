@@ -292,6 +292,10 @@ export const CompleteResult = ChatResponse.extend({
       tier: ModelTier.optional(),
       /** 0 to 1, where it was looked at. */
       difficulty: z.number().optional(),
+      /** What the difficulty was told by, where it was looked at; those that are 0 are left out. For calibration. */
+      features: z.record(z.string(), z.number()).optional(),
+      /** The model that was asked how hard it is, where its word counted. */
+      gradedBy: z.string().optional(),
       reason: z.string(),
     })
     .optional(),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { choose, type Health, type Question, type Rule, type TargetHealth } from './choose.ts';
 import { costOf, type Endpoint, type ModelEntry } from './model.ts';
+import { DEFAULT_THRESHOLD_OF_TWO, DEFAULT_THRESHOLDS } from './routing-defaults.ts';
 
 const way = (provider: string, more: Partial<Endpoint> = {}): Endpoint => ({
   provider,
@@ -142,8 +143,24 @@ describe('tiers', () => {
     [0.5, ['m', 'l', 's', 'offline']],
     [0.9, ['l', 'm', 's', 'offline']],
   ])('auto at difficulty %d: the tier that is wanted, better ones, then worse ones', (difficulty, expected) => {
-    expect(ids(question({ difficulty }), catalogue, healthy)).toEqual(expected);
-    expect(choose(question({ difficulty }), catalogue, healthy)?.reason).toMatch(`difficulty ${difficulty.toFixed(2)}`);
+    const asked = question({ difficulty, thresholds: { medium: 0.35, large: 0.65 } });
+    expect(ids(asked, catalogue, healthy)).toEqual(expected);
+    expect(choose(asked, catalogue, healthy)?.reason).toMatch(`difficulty ${difficulty.toFixed(2)}`);
+  });
+
+  it('without a medium model, what is not for the small one is for the large one, and more is for the small one', () => {
+    const two = catalogue.filter(({ id }) => id !== 'm');
+    const difficulty = (DEFAULT_THRESHOLDS.medium + DEFAULT_THRESHOLD_OF_TWO) / 2;
+    expect(ids(question({ difficulty }), catalogue, healthy)?.[0]).not.toBe('s');
+    expect(ids(question({ difficulty }), two, healthy)?.[0]).toBe('s');
+    expect(ids(question({ difficulty: DEFAULT_THRESHOLD_OF_TWO }), two, healthy)?.[0]).toBe('l');
+    expect(ids(question({ difficulty, thresholds: { medium: 0, large: 0 } }), two, healthy)?.[0]).toBe('l');
+  });
+
+  it('one threshold alone: the other one gives way', () => {
+    expect(ids(question({ difficulty: 0.7, thresholds: { medium: 0.6 } }), catalogue, healthy)?.[0]).toBe('l');
+    expect(ids(question({ difficulty: 0.5, thresholds: { medium: 0.6 } }), catalogue, healthy)?.[0]).toBe('s');
+    expect(ids(question({ difficulty: 0.5, thresholds: { large: 0.6 } }), catalogue, healthy)?.[0]).toBe('m');
   });
 
   it('a tier by its name, and thresholds of the bundle', () => {

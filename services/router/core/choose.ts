@@ -6,6 +6,7 @@
 import type { ModelPrice, ModelTier, RouteObjective } from '@tutti/contracts';
 import { unclearedOf } from './data-labels.ts';
 import { type Ability, costOf, type Endpoint, type ModelEntry, type Target, targetOf, tierRank } from './model.ts';
+import { DEFAULT_THRESHOLD_OF_TWO, DEFAULT_THRESHOLDS } from './routing-defaults.ts';
 import { shareOf, spreadEndpoints, spreadKeys } from './spread.ts';
 
 export const AUTO = 'auto';
@@ -30,8 +31,10 @@ export interface Question {
   fallback: boolean;
   /** 0 to 1; looked at where `auto` decides. */
   difficulty?: number | undefined;
-  /** From which difficulty on. */
-  thresholds?: { medium: number; large: number } | undefined;
+  /** Who says so, where it is not what it looks like alone. */
+  difficultyNote?: string | undefined;
+  /** From which difficulty on; the built-in ones where they are left out. */
+  thresholds?: { medium?: number | undefined; large?: number | undefined } | undefined;
   inputTokens?: number | undefined;
   /** What is left of them when everything is left out that may be. As many as there are where it is left out. */
   neededTokens?: number | undefined;
@@ -69,7 +72,6 @@ export interface Choice {
   reason: string;
 }
 
-export const DEFAULT_THRESHOLDS = { medium: 0.35, large: 0.65 };
 /** Of an answer nobody has set a length for: what a score counts with. */
 const OUTPUT_TOKENS_TYPICAL = 500;
 const INPUT_TOKENS_TYPICAL = 1_000;
@@ -131,7 +133,7 @@ function understand(
   if (rule) {
     const names = rule.models;
     const entries = names ? names.flatMap((name) => catalogue.find(({ id }) => id === name) ?? []) : better;
-    const tier = rule.tier === 'auto' ? tierFor(question) : rule.tier;
+    const tier = rule.tier === 'auto' ? tierFor(question, entries) : rule.tier;
     return {
       entries: listed(entries),
       rule,
@@ -144,7 +146,7 @@ function understand(
   if (!word) return undefined;
   // where one tier is all there is, there is nothing to find out
   const tiers = new Set(better.map((entry) => entry.tier));
-  const tier = word !== 'auto' ? word : tiers.size > 1 ? tierFor(question) : undefined;
+  const tier = word !== 'auto' ? word : tiers.size > 1 ? tierFor(question, better) : undefined;
   return {
     entries: listed(better),
     rule: undefined,
@@ -154,15 +156,21 @@ function understand(
   };
 }
 
-function tierReason(asked: string | undefined, tier: ModelTier | undefined, { difficulty }: Question): string {
+function tierReason(asked: string | undefined, tier: ModelTier | undefined, question: Question): string {
   if (!tier || asked !== 'auto') return '';
-  return difficulty === undefined ? `: ${tier}` : `: difficulty ${difficulty.toFixed(2)} asks for ${tier}`;
+  const { difficulty, difficultyNote } = question;
+  if (difficulty === undefined) return `: ${tier}`;
+  return `: difficulty ${difficulty.toFixed(2)}${difficultyNote ? ` (${difficultyNote})` : ''} asks for ${tier}`;
 }
 
-function tierFor({ difficulty, thresholds = DEFAULT_THRESHOLDS }: Question): ModelTier | undefined {
+function tierFor({ difficulty, thresholds }: Question, entries: readonly ModelEntry[]): ModelTier | undefined {
   if (difficulty === undefined) return undefined;
-  if (difficulty >= thresholds.large) return 'large';
-  return difficulty >= thresholds.medium ? 'medium' : 'small';
+  const all = ['small', 'medium', 'large'].every((tier) => entries.some((entry) => entry.tier === tier));
+  const builtIn = all ? DEFAULT_THRESHOLDS : { medium: DEFAULT_THRESHOLD_OF_TWO, large: DEFAULT_THRESHOLD_OF_TWO };
+  // one that a bundle gives is never beaten by a built-in one of the other
+  const large = thresholds?.large ?? Math.max(builtIn.large, thresholds?.medium ?? 0);
+  if (difficulty >= large) return 'large';
+  return difficulty >= (thresholds?.medium ?? builtIn.medium) ? 'medium' : 'small';
 }
 
 /** The tier that is wanted, then the tiers above it (an answer too good costs money, one too bad costs the answer), then those below; within one by score. */

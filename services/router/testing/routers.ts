@@ -81,9 +81,11 @@ export class Routers {
       session?: string;
       live?: boolean;
       prompt?: unknown;
+      callId?: string;
+      signal?: AbortSignal;
     } = {},
   ): Promise<CompleteResult> {
-    const { run = `run_${++this.#calls}`, session, ...body } = more;
+    const { run = `run_${++this.#calls}`, session, callId, signal, ...body } = more;
     const asked = typeof chat === 'string' ? { messages: [{ role: 'user' as const, content: chat }] } : chat;
     return this.caller.call(
       'complete',
@@ -98,7 +100,7 @@ export class Routers {
         }),
         ...body,
       } as Parameters<Caller['call']>[1] as never,
-      { tenant, run, root: run, ...(session ? { session } : {}), timeoutMs: 30_000 },
+      { tenant, run, root: run, ...(session ? { session } : {}), callId, signal, timeoutMs: 30_000 },
     ) as Promise<CompleteResult>;
   }
 

@@ -52,6 +52,21 @@ routes:
 `;
 
 describe('models.yaml', () => {
+  it('a classifier is a model of the bundle, and the built-in one is none', () => {
+    const with_ = (classifier: string) => ({
+      ...good,
+      'models.yaml': `${models}\nrouting: { classifier: ${classifier} }\n`,
+    });
+    write({ ...with_('gpt-5-mini'), 'agents/clerk.yaml': 'instructions: Sell.\nmodel: auto\n' });
+    expect(loadBundle(dir).bundle.routing).toEqual({ classifier: 'gpt-5-mini' });
+    for (const name of ['gpt-9', 'thrift', 'auto', 'offline']) {
+      write({ ...with_(name), 'agents/clerk.yaml': 'instructions: Sell.\nmodel: auto\n' });
+      expect(() => loadBundle(dir)).toThrow(
+        `models.yaml: routing.classifier: there is no model "${name}" in this bundle`,
+      );
+    }
+  });
+
   it('becomes the catalogue of the bundle', () => {
     write({ ...good, 'models.yaml': models, 'agents/clerk.yaml': 'instructions: Sell.\nmodel: thrift\n' });
     const { bundle } = loadBundle(dir);
