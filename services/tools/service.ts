@@ -43,7 +43,8 @@ export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
       const policies = createPolicyEngines();
       const pins = createBusPins(bus);
       const { limits, variables, grants } = config;
-      const toolboxes = createToolboxes({ limits, variables, grants, pins, bus, local });
+      const results = createBusResults(bus);
+      const toolboxes = createToolboxes({ limits, variables, grants, pins, results, bus, local });
       const peers = createBusPeers({
         bus,
         instance,
@@ -59,7 +60,7 @@ export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
         working,
         admission: createAdmission(config.limits, systemClock.monotonicMs),
         switches,
-        results: createBusResults(bus),
+        results,
         checker: createArgumentChecker(),
         clock: systemClock,
         log,

@@ -186,6 +186,7 @@ async function send(
       // The request's own signal is not passed on: once it left we want to know what came of it.
       const result = await tool.call(call.arguments, {
         idempotencyKey: request.callId,
+        asker: request,
         signal: deps.stopping,
         timeoutMs: Math.max(1, Math.ceil(deadlineMs - deps.clock.monotonicMs())),
       });

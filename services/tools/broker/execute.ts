@@ -185,7 +185,7 @@ async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promi
       for (let tries = 1; ; tries++) {
         if (signal.aborted) throw abortError(signal);
         try {
-          const result = await tool.call(call.arguments, { signal, timeoutMs: tool.timeoutMs });
+          const result = await tool.call(call.arguments, { signal, timeoutMs: tool.timeoutMs, asker: call.request });
           ending = 'answered';
           const { isError } = result;
           return {

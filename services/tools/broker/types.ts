@@ -18,6 +18,8 @@ export type ExecuteRequest = z.output<typeof ExecuteBody> & {
   tenant: string;
   callId: string;
   run: string | undefined;
+  root?: string | undefined;
+  session?: string | undefined;
   traceparent?: string | undefined;
 };
 export type Result = z.output<typeof ExecuteResult>;

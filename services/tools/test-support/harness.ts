@@ -1,5 +1,5 @@
 /** A broker over fakes that can be made to fail: ledger in memory, virtual clock, scripted tools and replicas. */
-import { Bundle, type EffectKind, type EffectRecord, USER_LABEL } from '@tutti/contracts';
+import { Bundle, type EffectKind, type EffectRecord, resultReference, USER_LABEL } from '@tutti/contracts';
 import { createPolicyEngine } from '@tutti/policy';
 import { createArgumentChecker } from '../adapters/arguments.ts';
 import { createAdmission } from '../broker/admission.ts';
@@ -157,8 +157,10 @@ export function harness(options: HarnessOptions = {}) {
       async keep({ tenant, run, callId }, content) {
         if (options.keepFails) throw new Error('no store');
         kept.set(callId, content);
-        return { blob: `${tenant}.${run}.${callId}`, bytes: content.length, hash: 'h' };
+        const whole = { blob: `${tenant}.${run}.${callId}`, bytes: content.length, hash: 'h' };
+        return { whole, reference: resultReference(tenant, run ?? 'none', callId) };
       },
+      read: async () => null,
     },
     checker: createArgumentChecker(),
     peers: {
