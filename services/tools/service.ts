@@ -15,6 +15,7 @@ import type { Clock } from './broker/types.ts';
 import { createWorking } from './broker/working.ts';
 import { ToolsConfig } from './config.ts';
 import { createHandlers } from './handlers.ts';
+import { createLiveProgress } from './live-progress.ts';
 import { createToolboxes } from './toolbox/toolboxes.ts';
 import { traceCalls } from './tracing.ts';
 
@@ -70,6 +71,7 @@ export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
         policy: (hash, bundle) => policies.of(hash, bundle),
         stopping: stopping.signal,
         traced: traceCalls(telemetry, metrics),
+        progress: (call) => createLiveProgress(bus, call),
       });
       return {
         handlers: createHandlers({ bundles, toolboxes, broker, metrics }),

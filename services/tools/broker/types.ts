@@ -73,6 +73,14 @@ export interface BrokerDeps {
   stopping: AbortSignal;
   /** Around one dispatch, for tracing. */
   traced: Traced;
+  /** Where a tool under way says how far it is; undefined: nobody can watch the call. */
+  progress(call: Call): Progress | undefined;
+}
+
+export interface Progress {
+  say(text: string): void;
+  /** Nothing is said any more. */
+  end(): void;
 }
 
 export type Traced = <T extends { isError: boolean; content: string }>(

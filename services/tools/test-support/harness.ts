@@ -145,6 +145,8 @@ export function harness(options: HarnessOptions = {}) {
   const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent } as unknown as BrokerDeps['log'];
   const stops: ((what: { tenant: string; agent: string; tool: string }) => string | undefined)[] = [];
   const kept = new Map<string, string>();
+  /** Progress of tools; what came after a call's end is `late`. */
+  const said = { texts: [] as string[], late: [] as string[], ended: false };
   let tokens = 0;
   const broker = createBroker({
     instance,
@@ -188,6 +190,12 @@ export function harness(options: HarnessOptions = {}) {
     policy: () => policy,
     stopping: stopping.signal,
     traced: (_call, work) => work(),
+    progress: () => ({
+      say: (text) => void (said.ended ? said.late : said.texts).push(text),
+      end: () => {
+        said.ended = true;
+      },
+    }),
   });
   const execute = (more: Partial<ExecuteRequest> = {}, signal = new AbortController().signal) =>
     broker.execute(
@@ -209,6 +217,7 @@ export function harness(options: HarnessOptions = {}) {
     broker,
     stops,
     kept,
+    said,
     execute,
     source,
     ledger,
