@@ -34,7 +34,10 @@ describe('undo', () => {
     const undo = () => desk.api.call<Run>('POST', `/v1/runs/${ended.id}/undo`, {});
     const [first, second] = [await undo(), await undo()];
     expect(second.id).toBe(first.id);
-    expect(await desk.api.ended(first.id)).toMatchObject({ status: 'completed', output: expect.stringMatching(/^Undone: quick_order/) });
+    expect(await desk.api.ended(first.id)).toMatchObject({
+      status: 'completed',
+      output: expect.stringMatching(/^Undone: quick_order/),
+    });
     expect((await undo()).id).toBe(first.id);
     expect([ordersOf(item).length, undone(item).length]).toEqual([1, 1]);
   }
