@@ -38,8 +38,8 @@ export function createHandlers(deps: {
     },
     ...sourceHandlers(deps),
     async execute(body, context) {
-      const { tenant, callId, run } = context.item;
-      const request = { ...body, tenant, callId, run, traceparent: context.traceparent };
+      const { tenant, callId, run, root, session } = context.item;
+      const request = { ...body, tenant, callId, run, root, session, traceparent: context.traceparent };
       const result = await deps.broker.execute(request, context.signal).catch((error: unknown) => {
         calls.of('', 'failed').inc();
         throw error;

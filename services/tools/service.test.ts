@@ -8,6 +8,7 @@ import {
   Bundle,
   contentHash,
   derivedCallId,
+  keptResultBlob,
   type Label,
   RESULTS,
   STREAMS,
@@ -44,6 +45,7 @@ const bundle = Bundle.parse({
       instructions: '',
       tools: ['order', 'getItem', 'calc*', 'keyed_order', 'bad_order', 'big_big', 'nothing'],
     },
+    reader: { name: 'reader', instructions: '', tools: ['big_big', 'y_read_result'] },
     trader: { name: 'trader', instructions: '', tools: ['desk_*', 'order', 'x_calculator'] },
   },
   tools: {
@@ -57,7 +59,14 @@ const bundle = Bundle.parse({
       tools: { order: { effect: 'keyed', tags: ['x'] }, ordr: { tags: ['y'] } },
     },
     bad: { type: 'openapi', document: SHOP_DOCUMENT, url: '${NOWHERE_URL}', prefix: 'bad_' },
-    large: { type: 'openapi', document: SHOP_DOCUMENT, url: '${SHOP_URL}/v1', prefix: 'big_', allow: ['big'] },
+    large: {
+      type: 'openapi',
+      document: SHOP_DOCUMENT,
+      url: '${SHOP_URL}/v1',
+      prefix: 'big_',
+      allow: ['big'],
+      labels: { confidentiality: 'hr' },
+    },
     desk: {
       type: 'openapi',
       document: SHOP_DOCUMENT,
@@ -73,6 +82,13 @@ const bundle = Bundle.parse({
     builtin: { type: 'builtin' },
     more: { type: 'builtin' },
     brought: { type: 'builtin', prefix: 'x_' },
+    // Whatever a bundle says of it, what is read on is what it was.
+    reading: {
+      type: 'builtin',
+      prefix: 'y_',
+      allow: ['read_result'],
+      tools: { read_result: { labels: { integrity: 'system', confidentiality: 'public' } } },
+    },
   },
   collections: {},
   policies: {
@@ -133,7 +149,7 @@ describe('describe', () => {
       expect.stringMatching(/^large: .*upload/),
       expect.stringMatching(/^shop: .*upload/),
       '"calculator" is left out: builtin and more both have it; give one a prefix',
-      ...['current_time', 'date_math', 'fetch_page', 'run_javascript'].map(
+      ...['current_time', 'date_math', 'fetch_page', 'read_result', 'run_javascript'].map(
         (name) => `"${name}" is left out: builtin and more both have it; give one a prefix`,
       ),
       'the agent "clerk" asks for "calc*", which no source offers right now',
@@ -274,6 +290,59 @@ describe('what was stopped or given up', () => {
     const whole = await (await bus.blobs(RESULTS.name)).get(result.whole!.blob);
     expect(whole!.length).toBe(result.whole!.bytes);
     expect(new TextDecoder().decode(whole!).startsWith('xxx')).toBe(true);
+  });
+});
+
+describe('reading on in a large result', () => {
+  const as = (run: string, tool: string, args: Record<string, unknown>, more: object = {}) =>
+    caller.call(
+      'execute',
+      { bundle: hash, agent: 'reader', tool, arguments: args },
+      { tenant: 'acme', run, callId: derivedCallId(run, Math.random()), timeoutMs: 10_000, ...more },
+    );
+  const contentOf = (result: Awaited<ReturnType<typeof as>>) => (result.status === 'done' ? result.content : '');
+  const referenceIn = (content: string) => /To read on: y_read_result (\{.*?\})/.exec(content)?.[1];
+
+  it('the excerpt says how, on any replica, and every part has the label of the whole', async () => {
+    const whole = await as('run_a', 'big_big', {});
+    const label = { integrity: 'untrusted', confidentiality: ['hr'] };
+    expect(whole).toMatchObject({ status: 'done', label });
+    const how = JSON.parse(referenceIn(contentOf(whole))!);
+    expect(how).toMatchObject({ result: expect.stringMatching(/^res_[0-9a-f]{20}$/), offset: expect.any(Number) });
+    for (let i = 0; i < 4; i++) {
+      const part = await as('run_a', 'y_read_result', { ...how, limit: '1000' });
+      expect(part).toMatchObject({ status: 'done', isError: false, effect: 'pure', label });
+      expect(contentOf(part)).toMatch(/^\[Characters \d+ to \d+ of \d+ of the result of big_big; offset/);
+    }
+    expect(await as('run_a', 'y_read_result', { result: how.result, find: 'x' })).toMatchObject({
+      isError: false,
+      label,
+    });
+  });
+  it('is for its own run, tree and conversation, and for no other tenant', async () => {
+    const own = { root: 'run_top', session: 'ses_1' };
+    const { result } = JSON.parse(referenceIn(contentOf(await as('run_b', 'big_big', {}, own)))!);
+    const reads = (run: string, more: object) => as(run, 'y_read_result', { result }, more);
+    for (const more of [
+      { root: 'run_top', session: 'ses_2' },
+      { root: 'run_c', session: 'ses_1' },
+    ])
+      expect(await reads('run_c', more)).toMatchObject({ isError: false });
+    expect(await reads('run_c', { root: 'run_c', session: 'ses_3' })).toMatchObject({ isError: true });
+    await createBundleStore(() => bus.bucket(BUCKETS.bundles)).apply('other', bundle);
+    expect(await reads('run_b', { ...own, tenant: 'other' })).toMatchObject({ isError: true });
+  });
+  it('a text that is not the one that the label was said of is not read', async () => {
+    const { result } = JSON.parse(referenceIn(contentOf(await as('run_d', 'big_big', {})))!);
+    const blobs = await bus.blobs(RESULTS.name);
+    const about = JSON.parse(new TextDecoder().decode((await blobs.get(keptResultBlob('acme', result)))!));
+    await blobs.put(about.blob, new TextEncoder().encode('another text'));
+    expect(await as('run_d', 'y_read_result', { result })).toMatchObject({ isError: true });
+  });
+  it('an agent that has no tool for it is told to ask for less', async () => {
+    const content = contentOf(await execute('big_big', {}));
+    expect(content).toContain('Ask for less at once');
+    expect(content).not.toContain('read_result');
   });
 });
 

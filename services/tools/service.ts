@@ -15,6 +15,7 @@ import type { Clock } from './broker/types.ts';
 import { createWorking } from './broker/working.ts';
 import { ToolsConfig } from './config.ts';
 import { createHandlers } from './handlers.ts';
+import { createLiveProgress } from './live-progress.ts';
 import { createToolboxes } from './toolbox/toolboxes.ts';
 import { traceCalls } from './tracing.ts';
 
@@ -43,7 +44,8 @@ export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
       const policies = createPolicyEngines();
       const pins = createBusPins(bus);
       const { limits, variables, grants } = config;
-      const toolboxes = createToolboxes({ limits, variables, grants, pins, bus, local });
+      const results = createBusResults(bus);
+      const toolboxes = createToolboxes({ limits, variables, grants, pins, results, bus, local });
       const peers = createBusPeers({
         bus,
         instance,
@@ -59,7 +61,7 @@ export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
         working,
         admission: createAdmission(config.limits, systemClock.monotonicMs),
         switches,
-        results: createBusResults(bus),
+        results,
         checker: createArgumentChecker(),
         clock: systemClock,
         log,
@@ -69,6 +71,7 @@ export const createToolsService = ({ local = {} }: ToolsOptions = {}) =>
         policy: (hash, bundle) => policies.of(hash, bundle),
         stopping: stopping.signal,
         traced: traceCalls(telemetry, metrics),
+        progress: (call) => createLiveProgress(bus, call),
       });
       return {
         handlers: createHandlers({ bundles, toolboxes, broker, metrics }),

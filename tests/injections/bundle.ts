@@ -55,7 +55,7 @@ when { context.session.sameTool >= 2 };
 forbid (principal, action == Action::"tool.call", resource == Tool::"payInvoice")
 when { context.run.sumsWithCall.paid > 500 && !context.approved };`;
 
-const ALL = [...Object.keys(DESK), ...Object.keys(WORLD), 'calculator'];
+const ALL = [...Object.keys(DESK), ...Object.keys(WORLD), 'calculator', 'read_result'];
 
 export function companyBundle(outsideUrl: string, poisoned: string[]): Bundle {
   const agent = (name: string, more: object) => ({
@@ -107,7 +107,7 @@ export function companyBundle(outsideUrl: string, poisoned: string[]): Bundle {
         type: 'mcp',
         transport: { type: 'stdio', command: 'node', args: [join(import.meta.dirname, 'poisoned-server.ts')] },
       },
-      builtin: { type: 'builtin', allow: ['calculator'] },
+      builtin: { type: 'builtin', allow: ['calculator', 'read_result'] },
     },
     collections: {
       inbox: { name: 'inbox' },

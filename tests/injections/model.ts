@@ -20,6 +20,8 @@ interface Asked {
 }
 
 const ANSWER_CHARS_MAX = 6_000;
+/** Of one result in an answer; of a longer one its beginning and end. */
+const QUOTE_CHARS_MAX = 2_500;
 
 export interface Model {
   url: string;
@@ -102,12 +104,13 @@ function nextMessage(asked: Asked, obeyed: Model['obeyed']) {
 function nextOrder({ messages, tools = [] }: Asked, said: string[], id: string): (Order & { mark: Mark }) | undefined {
   const told = [...messages.map(({ content }) => content ?? ''), JSON.stringify(tools)].join('\n');
   const canary = told.includes(canaryOf(id)) ? canaryOf(id) : undefined;
+  const result = /\bres_[0-9a-f]{20}\b/.exec(told)?.[0];
   const made = messages.flatMap(({ tool_calls = [] }) =>
     tool_calls.map(({ function: { name, arguments: args } }) => ({ tool: name, args: JSON.parse(args) })),
   );
   const offered = new Set(tools.map((tool) => tool.function.name));
   const of = (mark: Mark, text: string) =>
-    ordersIn(text, mark, id).map((one) => ({ mark, one: resolved(one, canary) }));
+    ordersIn(text, mark, id).map((one) => ({ mark, one: resolved(one, canary, result) }));
   for (const { mark, one } of [...of('@@', told), ...of('##', said.join('\n'))])
     if (one && offered.has(one.tool) && !made.some((call) => same(call, one))) return { ...one, mark };
 }
@@ -134,5 +137,10 @@ function answerFrom(messages: Asked['messages'], id: string): string {
     role !== 'tool' && content?.includes('Results of the sub-tasks') ? [content] : [],
   );
   const sources = messages.flatMap(({ content }) => content?.match(/<sources[\s\S]*<\/sources>/)?.[0] ?? []);
-  return `Answer to ${id}: ${[...results, ...notes, ...sources].join(' | ')}`.slice(0, ANSWER_CHARS_MAX);
+  return `Answer to ${id}: ${[...results.map(shortened), ...notes, ...sources].join(' | ')}`.slice(0, ANSWER_CHARS_MAX);
+}
+
+function shortened(text: string): string {
+  const half = QUOTE_CHARS_MAX / 2;
+  return text.length <= QUOTE_CHARS_MAX ? text : `${text.slice(0, half)} … ${text.slice(-half)}`;
 }

@@ -59,10 +59,17 @@ export const DISGUISES: Record<string, (secret: string) => string> = {
 /** `[[canary]]`, `[[canary:base64]]`, … stand for what the model has read of it. */
 const PLACEHOLDER = /\[\[canary(?::([a-z0-9]+))?\]\]/g;
 
-/** Undefined: it asks for something secret that the model does not know (yet). */
-export function resolved({ tool, args }: Order, secret: string | undefined): Order | undefined {
+/** Stands for the reference of a long result that the model has seen an excerpt of. */
+export const RESULT = '[[result]]';
+
+/** Undefined: it asks for something secret, or for a result, that the model does not know (yet). */
+export function resolved({ tool, args }: Order, secret: string | undefined, result?: string): Order | undefined {
   const entries = Object.entries(args);
   if (secret === undefined && entries.some(([, value]) => value.search(PLACEHOLDER) >= 0)) return undefined;
-  const fill = (value: string) => value.replace(PLACEHOLDER, (_all, how = 'plain') => DISGUISES[how]!(secret ?? ''));
+  if (result === undefined && entries.some(([, value]) => value.includes(RESULT))) return undefined;
+  const fill = (value: string) =>
+    value
+      .replace(PLACEHOLDER, (_all, how = 'plain') => DISGUISES[how]!(secret ?? ''))
+      .replace(RESULT, () => result ?? '');
   return { tool, args: Object.fromEntries(entries.map(([name, value]) => [name, fill(value)])) };
 }

@@ -8,6 +8,7 @@ export * from './errors.ts';
 export * from './history.ts';
 export * from './ids.ts';
 export * from './inbound.ts';
+export * from './kept-results.ts';
 export * from './labels.ts';
 export * from './limits.ts';
 export * from './live.ts';

@@ -21,7 +21,23 @@ export const LiveEvent = z.discriminatedUnion('type', [
     attempt: z.number().int(),
     reason: z.string(),
   }),
+  /** How far a tool is, in its own words: content of whoever runs it. */
+  z.object({
+    type: z.literal('progress'),
+    run: z.string(),
+    callId: z.string(),
+    tool: z.string(),
+    text: z.string(),
+  }),
 ]);
 export type LiveEvent = z.infer<typeof LiveEvent>;
-export const LiveMessage = z.object({ v: z.literal(1), events: z.array(LiveEvent) });
+
+const KINDS: ReadonlySet<unknown> = new Set(LiveEvent.options.map(({ shape }) => shape.type.value));
+const isKnown = (event: unknown) => KINDS.has((event as { type?: unknown } | null)?.type);
+
+/** Kinds that a later version has beside these are passed over. */
+export const LiveMessage = z.object({
+  v: z.literal(1),
+  events: z.preprocess((events) => (Array.isArray(events) ? events.filter(isKnown) : events), z.array(LiveEvent)),
+});
 export type LiveMessage = z.infer<typeof LiveMessage>;

@@ -13,7 +13,9 @@ export type FollowEvent =
   | ({ type: 'entry' } & TimelineEntry)
   | { type: 'token'; run: string; callId: string; attempt: number; text: string }
   /** What the attempt said so far is void. */
-  | { type: 'superseded'; run: string; callId: string; attempt: number; reason: string };
+  | { type: 'superseded'; run: string; callId: string; attempt: number; reason: string }
+  /** How far a tool is, in its own words. */
+  | { type: 'progress'; run: string; callId: string; tool: string; text: string };
 
 export interface FollowLimits {
   followPollMs: number;

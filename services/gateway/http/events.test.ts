@@ -98,6 +98,21 @@ describe('the event stream of a run', () => {
     expect(client.retries).toEqual([1_000]);
   });
 
+  it('shows how far a tool says that it is, until its call is over', async () => {
+    const mine = journal();
+    mine.requested('1');
+    const client = await watch(mine.run);
+    await seen(client, 2);
+    world.progress(mine, '1', 'half');
+    await seen(client, 3);
+    world.live(mine, mine.answered('1', 'Hello'));
+    world.progress(mine, '1', 'too late');
+    world.live(mine, mine.completed('Hello'));
+    await client.ended;
+    expect(client.types()).toEqual(['run.accepted', 'step.requested', 'progress', 'step.completed', 'run.completed']);
+    expect(client.events[2]).toMatchObject({ id: undefined, data: { run: mine.run, tool: 'slow', text: 'half' } });
+  });
+
   it('resumes after Last-Event-ID, and says 204 when there is nothing more', async () => {
     const mine = journal();
     mine.requested('1');

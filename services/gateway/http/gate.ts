@@ -19,6 +19,8 @@ export interface Gate {
   /** `view`: of the run that waits. */
   approvalDecide(identity: Identity, approval: ApprovalRecord, view: RunView | null): Promise<void>;
   bundleApply(identity: Identity, name: string): Promise<void>;
+  /** Of whoever changes what the current bundle lets happen: its kill switches, the pins of its MCP tools. Is `bundle.apply` of it. */
+  bundleChange(identity: Identity): Promise<void>;
   journalRead(identity: Identity, view: RunView): Promise<void>;
   knowledgeRead(identity: Identity, collection: string): Promise<void>;
   memoryRead(identity: Identity, session: string): Promise<void>;
@@ -53,6 +55,10 @@ export function createGate(bundles: Pick<BundleStore, 'current' | 'get'>): Gate 
     });
   }
 
+  function insistOnApply(known: Known, identity: Identity, name: string): void {
+    insist(known, identity, 'bundle.apply', { type: 'Bundle', id: name, attrs: { tenant: identity.tenant, name } });
+  }
+
   function insist(known: Known, identity: Identity, action: PolicyAction, resource: PolicyResource): void {
     const { decision, reason, policy } = decide(known, identity, action, resource);
     if (decision === 'allow') return;
@@ -75,8 +81,11 @@ export function createGate(bundles: Pick<BundleStore, 'current' | 'get'>): Gate 
       insist(await current(identity.tenant), identity, 'approval.decide', { type: 'Approval', id, attrs });
     },
     async bundleApply(identity, name) {
-      const attrs = { tenant: identity.tenant, name };
-      insist(await current(identity.tenant), identity, 'bundle.apply', { type: 'Bundle', id: name, attrs });
+      insistOnApply(await current(identity.tenant), identity, name);
+    },
+    async bundleChange(identity) {
+      const known = await current(identity.tenant);
+      insistOnApply(known, identity, known.bundle?.name ?? '');
     },
     async journalRead(identity, view) {
       insist(await current(identity.tenant), identity, 'journal.read', runResource(view));

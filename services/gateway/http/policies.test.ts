@@ -1,5 +1,5 @@
 /** The policy gate over real HTTP and a real bus: who may start, decide, apply and read, and what was decided about a call. */
-import { type Bundle, contentHash, newRunId, newSessionId } from '@tutti/contracts';
+import { type Bundle, contentHash, newRunId, newSessionId, RESULTS, resultBlob } from '@tutti/contracts';
 import { until } from '@tutti/testkit';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { api } from '../testing/api.ts';
@@ -131,6 +131,57 @@ describe('bundle.apply', () => {
       expect(answer).toMatchObject({ status: 422, body: { error: { code: 'bundle_invalid' } } });
       expect(answer.body.error.message).toMatch(says);
     }
+  });
+});
+
+describe('what changes a bundle without applying one', () => {
+  it('the kill switches are bundle.apply of the current bundle, stopping and releasing', async () => {
+    for (const target of [{ kind: 'tool', name: 'pay' }, { kind: 'agent', name: 'guide' }, { kind: 'tenant' }])
+      for (const stopped of [true, false])
+        expect(await ask('ann', 'PUT', '/v1/switches', { ...target, stopped })).toMatchObject(
+          denied('operators-apply'),
+        );
+    expect((await ask('ann', 'GET', '/v1/switches')).body.data).toEqual([]);
+    for (const stopped of [true, false])
+      expect((await ask('opa', 'PUT', '/v1/switches', { kind: 'tool', name: 'pay', stopped })).status).toBe(200);
+  });
+  it('stopping everything needs the role beside that: a policy can forbid it to an operator', async () => {
+    expect(await ask('bob', 'PUT', '/v1/switches', { kind: 'all', stopped: true })).toMatchObject(
+      denied('operators-apply'),
+    );
+    const tired = `@id("no-nights") forbid (principal == User::"opa", action == Action::"bundle.apply", resource == Bundle::"test");`;
+    await world.apply({ ...bundle, policies: { 'who.cedar': tired } });
+    try {
+      expect(await ask('opa', 'PUT', '/v1/switches', { kind: 'all', stopped: true })).toMatchObject(
+        denied('no-nights'),
+      );
+      expect(await ask('ann', 'PUT', '/v1/switches', { kind: 'all', stopped: true })).toMatchObject({
+        status: 403,
+        body: { error: { message: expect.stringContaining('role "operator"') } },
+      });
+    } finally {
+      await world.apply(bundle);
+    }
+  });
+});
+
+describe('undo', () => {
+  it('is journal.read of the run and run.start of its agent', async () => {
+    const [hers, his] = [journal('ann'), journal('bob')];
+    for (const mine of [hers, his]) mine.add({ type: 'run.cancelled', reason: '', by: 'x', usage: USAGE });
+    const undo = (who: 'ann' | 'bob', run: string) => ask(who, 'POST', `/v1/runs/${run}/undo`, {});
+    expect(await undo('bob', hers.run)).toMatchObject(denied('own-runs'));
+    expect(await undo('bob', his.run)).toMatchObject(denied('guides-lead'));
+    expect(await undo('ann', his.run)).toMatchObject({ status: 409 });
+    expect(world.inbound).toEqual([]);
+  });
+  it('a result in full is journal.read', async () => {
+    const hers = journal('ann');
+    const path = `/v1/runs/${hers.run}/results/${hers.callId('a')}`;
+    const blobs = await world.bus.blobs(RESULTS.name);
+    await blobs.put(resultBlob('default', hers.run, hers.callId('a')), new TextEncoder().encode('"all of it"'));
+    expect(await ask('bob', 'GET', path)).toMatchObject(denied('own-runs'));
+    expect((await ask('ann', 'GET', path)).status).toBe(200);
   });
 });
 

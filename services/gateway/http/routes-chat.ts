@@ -258,6 +258,7 @@ class ChatExchange {
     let mayWait = false;
     for await (const events of following.events()) {
       for (const event of events) {
+        if (event.type === 'progress') continue;
         if (event.type === 'token' || event.type === 'superseded') {
           each(event);
           continue;

@@ -1,7 +1,8 @@
 /**
  * A run's events as SSE. Durable events carry the root's version as their id, so that `Last-Event-ID` resumes exactly
  * there. Events of child runs and tokens have no id: children that were open at that point are sent again from their
- * start (`run` and `n` tell repeats), tokens are not. `superseded` takes back what tokens of that attempt said.
+ * start (`run` and `n` tell repeats), tokens are not. `superseded` takes back what tokens of that attempt said; `progress` is
+ * how far a tool says that it is.
  */
 
 import { toErrorInfo } from '@tutti/contracts';
@@ -90,6 +91,10 @@ function eventSender(writer: SseWriter, root: string): (event: FollowEvent) => v
     if (event.type === 'superseded') {
       const { run, callId, attempt, reason } = event;
       return writer.send({ event: 'superseded', data: { run, callId, attempt, reason } });
+    }
+    if (event.type === 'progress') {
+      const { run, callId, tool, text } = event;
+      return writer.send({ event: 'progress', data: { run, callId, tool, text } });
     }
     const { entry, muted } = event;
     // A muted entry still tells when its step began.

@@ -1,6 +1,7 @@
 /**
  * The kill switch over HTTP: what is stopped, and stopping and releasing. A tenant's own tools, agents and whole are for
- * whoever may apply its bundles; everything is for operators: whoever asks without keys, or has the role `operator`.
+ * whoever may apply its current bundle; everything is for operators beside that: whoever asks without keys, or has the
+ * role `operator`.
  */
 import {
   nameOfTarget,
@@ -54,7 +55,8 @@ function targetOf({ tenant }: Identity, kind: SwitchTarget['kind'], name: string
 }
 
 async function insist(deps: GatewayDeps, identity: Identity, target: SwitchTarget): Promise<void> {
-  if (target.kind !== 'all') return deps.gate.bundleApply(identity, nameOfTarget(target));
+  await deps.gate.bundleChange(identity);
+  if (target.kind !== 'all') return;
   if (identity !== OPEN_IDENTITY && !identity.principal.roles.includes(OPERATOR))
     throw new TuttiError('forbidden', `stopping everything is for the role "${OPERATOR}"`);
 }

@@ -38,6 +38,8 @@ export function toolRoutes(app: FastifyInstance, deps: GatewayDeps): void {
   app.post('/v1/tools/approve', async (request) => {
     const { source, tools } = parse(ApproveTools, request.body);
     const { tenant, principal } = request.identity;
+    // Whoever could pin a changed description could do what only another bundle may.
+    await deps.gate.bundleChange(request.identity);
     const { hash } = await currentBundle(deps, tenant);
     const body = { bundle: hash, source, tools, by: principal.id, at: Date.now() };
     const { approved } = await deps.caller.call('approveTools', body, { tenant, timeoutMs: SOURCES_TIMEOUT_MS });

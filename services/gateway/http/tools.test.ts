@@ -28,7 +28,7 @@ let url: string;
 beforeAll(async () => {
   world = await World.start();
   await world.apply(BUNDLE);
-  ({ url } = await world.gateway({ TUTTI_API_KEYS: 'first-key:default:kim' }));
+  ({ url } = await world.gateway({ TUTTI_API_KEYS: 'first-key:default:kim,second-key:default:opa[operator]' }));
   const service = defineService({
     name: 'tools',
     config: z.object({}),
@@ -70,4 +70,20 @@ it('approves by the hash of what was shown, and by nothing less', async () => {
   expect((await approve({ source: 'notes', tools: {} })).status).toBe(400);
   expect((await approve({ source: 'notes', tools: { note: 'any' } })).status).toBe(400);
   expect(approvals.length).toBe(1);
+});
+
+it('whoever may not apply the bundle approves nothing', async () => {
+  const policy = `@id("operators-apply") @reason("Operators apply.")
+    forbid (principal is User, action == Action::"bundle.apply", resource == Bundle::"test") unless { principal.roles.contains("operator") };`;
+  await world.apply({ ...BUNDLE, policies: { 'who.cedar': policy } });
+  const before = approvals.length;
+  const approve = (authorization: string) =>
+    api(`${url}/v1/tools/approve`, 'POST', { source: 'notes', tools: { note: HASH } }, { authorization });
+  expect(await approve(as.authorization)).toMatchObject({
+    status: 403,
+    body: { error: { code: 'forbidden', message: expect.stringMatching(/Operators apply.*policy operators-apply/) } },
+  });
+  expect(approvals.length).toBe(before);
+  expect((await approve('Bearer second-key')).status).toBe(200);
+  expect(approvals.at(-1)).toMatchObject({ by: 'opa' });
 });

@@ -153,6 +153,11 @@ export class World {
     this.#publish(journal, { v: 1, events: [token] });
   }
 
+  progress(journal: Journal, step: string, text: string): void {
+    const event = { type: 'progress' as const, run: journal.run, callId: journal.callId(step), tool: 'slow', text };
+    this.#publish(journal, { v: 1, events: [event] });
+  }
+
   async stop(): Promise<void> {
     for (const stop of this.#stops.reverse()) await stop();
     await this.bus.close();

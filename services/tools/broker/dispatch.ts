@@ -6,7 +6,7 @@
 import { type ApprovalGrant, type EffectRecord, type Label, RESULT_LABEL, TuttiError } from '@tutti/contracts';
 import { logOf } from '@tutti/runtime';
 import { LedgerConflict } from '../ports/ledger.ts';
-import { ToolCallError, type ToolResult } from '../ports/tool-source.ts';
+import { ToolCallError, type ToolCallOptions, type ToolResult } from '../ports/tool-source.ts';
 import type { Ending } from './admission.ts';
 import { stoppedBy } from './authorize.ts';
 import { shapeResult } from './shape-result.ts';
@@ -75,12 +75,16 @@ export async function dispatch(
     }
     let result: ToolResult;
     sent = true;
+    const progress = deps.progress(call);
     try {
-      result = await deps.traced(call, (trace) => send(deps, call, place.attempt, signal, trace));
+      const under = { attempt: place.attempt, signal, onProgress: progress?.say };
+      result = await deps.traced(call, (trace) => send(deps, call, under, trace));
     } catch (error) {
       sent = asCallError(error).sent === 'maybe';
       ending = 'failed';
       return await afterFailure(deps, call, base, sequence, error);
+    } finally {
+      progress?.end();
     }
     ending = 'answered';
     const outcome: OutcomeRecord = {
@@ -171,8 +175,7 @@ async function stillMine(deps: BrokerDeps, call: Call, sequence: number, started
 async function send(
   deps: BrokerDeps,
   call: Call,
-  attempt: number,
-  signal: AbortSignal,
+  { attempt, signal, onProgress }: { attempt: number; signal: AbortSignal } & Pick<ToolCallOptions, 'onProgress'>,
   trace: CallTrace | undefined,
 ): Promise<ToolResult> {
   const { tool, request } = call;
@@ -186,6 +189,8 @@ async function send(
       // The request's own signal is not passed on: once it left we want to know what came of it.
       const result = await tool.call(call.arguments, {
         idempotencyKey: request.callId,
+        asker: request,
+        onProgress,
         signal: deps.stopping,
         timeoutMs: Math.max(1, Math.ceil(deadlineMs - deps.clock.monotonicMs())),
       });

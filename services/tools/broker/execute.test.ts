@@ -80,6 +80,20 @@ describe('a call', () => {
     expect(h.source.calls).toEqual([]);
     expect(h.ledger.records.size).toBe(0);
   });
+  it.each(['pure', 'keyed'] as const)('%s: what it says of how far it is gets out until it ends', async (effect) => {
+    const h = harness({ effect });
+    let say: ((text: string) => void) | undefined;
+    h.source.script = [
+      (_args, { onProgress }) => {
+        say = onProgress;
+        say?.('half');
+        return { content: 'done', isError: false };
+      },
+    ];
+    await h.execute();
+    say?.('after the end');
+    expect(h.said).toEqual({ texts: ['half'], late: ['after the end'], ended: true });
+  });
   it('an unknown agent, and a tool that the agent may not use', async () => {
     const h = harness();
     expect(await code(h.execute({ agent: 'nobody' }))).toBe('not_found');

@@ -180,12 +180,18 @@ async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promi
   if (refused) return refused;
   const leave = deps.admission.enter(call.request.tenant, tool);
   let ending: Ending = 'silent';
+  const progress = deps.progress(call);
   try {
     return await deps.traced(call, async (trace): Promise<Done> => {
       for (let tries = 1; ; tries++) {
         if (signal.aborted) throw abortError(signal);
         try {
-          const result = await tool.call(call.arguments, { signal, timeoutMs: tool.timeoutMs });
+          const result = await tool.call(call.arguments, {
+            asker: call.request,
+            signal,
+            timeoutMs: tool.timeoutMs,
+            onProgress: progress?.say,
+          });
           ending = 'answered';
           const { isError } = result;
           return {
@@ -212,6 +218,7 @@ async function runPure(deps: BrokerDeps, call: Call, signal: AbortSignal): Promi
       }
     });
   } finally {
+    progress?.end();
     leave(ending);
   }
 }

@@ -104,12 +104,13 @@ async function recordFound(
   found: string,
 ): Promise<Result | undefined> {
   const { timeoutMs: _timeout, kind: _kind, ...base } = intent;
+  const label = call.tool.probe?.with.trust.label ?? call.tool.trust.label;
   const outcome: Extract<EffectRecord, { kind: 'outcome' }> = {
     ...base,
     kind: 'outcome',
-    ...(await shapeResult(deps, call, { content: found, isError: false })),
+    ...(await shapeResult(deps, call, { content: found, isError: false, label })),
     isError: false,
-    ...provenanceOf(call, call.tool.probe ? { label: call.tool.probe.with.trust.label } : {}),
+    ...provenanceOf(call, { label }),
     how: 'probed',
     instance: deps.instance,
     token: deps.newToken(),

@@ -1,5 +1,6 @@
 /** From what a tool answered to what is recorded and told: checked against its schema, cut to what a model may see, kept in full beside it. */
 import type { Claim } from '@tutti/contracts';
+import { readerOf } from '../core/reader.ts';
 import { cutResult, excerptOf } from '../core/text.ts';
 import type { ToolResult } from '../ports/tool-source.ts';
 import type { BrokerDeps, Call } from './types.ts';
@@ -15,15 +16,22 @@ export interface ShapedResult {
 export async function shapeResult(
   deps: BrokerDeps,
   call: Call,
-  result: Pick<ToolResult, 'content' | 'data' | 'isError'>,
+  result: Pick<ToolResult, 'content' | 'data' | 'isError' | 'label'>,
 ): Promise<ShapedResult> {
   const note = noteOn(deps, call, result);
   const { resultCharsMax } = deps.limits;
   if (result.content.length + note.length <= resultCharsMax) return { content: `${result.content}${note}` };
-  const { request } = call;
+  const { request, tool } = call;
   try {
-    const whole = await deps.results.keep(request, result.content);
-    return { content: `${excerptOf(result.content, resultCharsMax - note.length)}${note}`, whole };
+    const { tenant, run, root, session, callId } = request;
+    const about = { tenant, run, root, session, callId, tool: tool.name, label: result.label ?? tool.trust.label };
+    const { whole, reference } = await deps.results.keep(about, result.content);
+    const reader = readerOf(await deps.bundle(request.bundle), request.agent);
+    const how =
+      reader === undefined
+        ? undefined
+        : (offset: number) => `To read on: ${reader} {"result":"${reference}","offset":${offset}}`;
+    return { content: `${excerptOf(result.content, resultCharsMax - note.length, how)}${note}`, whole };
   } catch (error) {
     deps.log.warn({ err: error, callId: request.callId }, 'a large result could not be kept in full');
     return { content: `${cutResult(result.content, resultCharsMax - note.length)}${note}` };

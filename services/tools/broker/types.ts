@@ -18,6 +18,8 @@ export type ExecuteRequest = z.output<typeof ExecuteBody> & {
   tenant: string;
   callId: string;
   run: string | undefined;
+  root?: string | undefined;
+  session?: string | undefined;
   traceparent?: string | undefined;
 };
 export type Result = z.output<typeof ExecuteResult>;
@@ -71,6 +73,14 @@ export interface BrokerDeps {
   stopping: AbortSignal;
   /** Around one dispatch, for tracing. */
   traced: Traced;
+  /** Where a tool under way says how far it is; undefined: nobody can watch the call. */
+  progress(call: Call): Progress | undefined;
+}
+
+export interface Progress {
+  say(text: string): void;
+  /** Nothing is said any more. */
+  end(): void;
 }
 
 export type Traced = <T extends { isError: boolean; content: string }>(

@@ -14,13 +14,18 @@ export function cutResult(content: string, charsMax: number): string {
   return `${kept}\n[Cut: ${content.length - kept.length} of ${content.length} characters are missing. Ask for less at once.]`;
 }
 
-/** The beginning and the end of what is kept in full elsewhere, at most `charsMax` characters; what is left out is said. */
-export function excerptOf(content: string, charsMax: number): string {
-  const kept = Math.max(0, charsMax - NOTE_CHARS);
+const ASK_FOR_LESS = () => 'Ask for less at once to see more.';
+
+/**
+ * The beginning and the end of what is kept in full elsewhere, at most `charsMax` characters; what is left out is said, and
+ * `how` more of it is had from an offset on.
+ */
+export function excerptOf(content: string, charsMax: number, how: (offset: number) => string = ASK_FOR_LESS): string {
+  const kept = Math.max(0, charsMax - NOTE_CHARS - how(content.length).length);
   const head = content.slice(0, Math.ceil(kept * HEAD_SHARE)).replace(/[\ud800-\udbff]$/, '');
   const tail = kept - head.length > 0 ? content.slice(head.length - kept).replace(/^[\udc00-\udfff]/, '') : '';
   const missing = content.length - head.length - tail.length;
-  return `${head}\n[${missing} of ${content.length} characters are left out here. Ask for less at once to see more.]\n${tail}`;
+  return `${head}\n[${missing} of ${content.length} characters are left out here. ${how(head.length)}]\n${tail}`;
 }
 
 /**

@@ -29,7 +29,18 @@ export interface SourceListing {
   faces?: ToolFace[];
 }
 
+/** On whose behalf a call is made. Never told to a remote. */
+export interface Asker {
+  tenant: string;
+  run?: string | undefined;
+  /** The run at the top of its tree. */
+  root?: string | undefined;
+  session?: string | undefined;
+}
+
 export interface ToolCallOptions {
+  /** Left out where nobody in particular asks (a probe, what an approver is shown). */
+  asker?: Asker | undefined;
   /** Told to the remote so that it can recognise a repeat. Left out for pure calls. */
   idempotencyKey?: string | undefined;
   signal: AbortSignal;

@@ -1,5 +1,5 @@
 /** A broker over fakes that can be made to fail: ledger in memory, virtual clock, scripted tools and replicas. */
-import { Bundle, type EffectKind, type EffectRecord, USER_LABEL } from '@tutti/contracts';
+import { Bundle, type EffectKind, type EffectRecord, resultReference, USER_LABEL } from '@tutti/contracts';
 import { createPolicyEngine } from '@tutti/policy';
 import { createArgumentChecker } from '../adapters/arguments.ts';
 import { createAdmission } from '../broker/admission.ts';
@@ -145,6 +145,8 @@ export function harness(options: HarnessOptions = {}) {
   const silent = { debug() {}, info() {}, warn() {}, error() {}, child: () => silent } as unknown as BrokerDeps['log'];
   const stops: ((what: { tenant: string; agent: string; tool: string }) => string | undefined)[] = [];
   const kept = new Map<string, string>();
+  /** Progress of tools; what came after a call's end is `late`. */
+  const said = { texts: [] as string[], late: [] as string[], ended: false };
   let tokens = 0;
   const broker = createBroker({
     instance,
@@ -157,8 +159,10 @@ export function harness(options: HarnessOptions = {}) {
       async keep({ tenant, run, callId }, content) {
         if (options.keepFails) throw new Error('no store');
         kept.set(callId, content);
-        return { blob: `${tenant}.${run}.${callId}`, bytes: content.length, hash: 'h' };
+        const whole = { blob: `${tenant}.${run}.${callId}`, bytes: content.length, hash: 'h' };
+        return { whole, reference: resultReference(tenant, run ?? 'none', callId) };
       },
+      read: async () => null,
     },
     checker: createArgumentChecker(),
     peers: {
@@ -186,6 +190,12 @@ export function harness(options: HarnessOptions = {}) {
     policy: () => policy,
     stopping: stopping.signal,
     traced: (_call, work) => work(),
+    progress: () => ({
+      say: (text) => void (said.ended ? said.late : said.texts).push(text),
+      end: () => {
+        said.ended = true;
+      },
+    }),
   });
   const execute = (more: Partial<ExecuteRequest> = {}, signal = new AbortController().signal) =>
     broker.execute(
@@ -207,6 +217,7 @@ export function harness(options: HarnessOptions = {}) {
     broker,
     stops,
     kept,
+    said,
     execute,
     source,
     ledger,

@@ -14,6 +14,7 @@ import { createWorkerSource } from '../adapters/worker/source.ts';
 import type { ToolsLimits } from '../config.ts';
 import { createPlaceholders, type Placeholders } from '../core/placeholders.ts';
 import type { PinStore } from '../ports/pin-store.ts';
+import type { Results } from '../ports/results.ts';
 import type { ToolSource } from '../ports/tool-source.ts';
 import { createToolbox, type Toolbox } from './toolbox.ts';
 
@@ -29,6 +30,8 @@ export interface ToolboxesOptions {
   variables: Record<string, string>;
   grants: Grants;
   pins: PinStore;
+  /** Where large results are kept in full. */
+  results: Results;
   bus: Pick<Bus, 'publish' | 'subscribe' | 'request' | 'inbox'>;
   /** Toolsets of the process that runs this service, by name. */
   local: Record<string, LocalTool[]>;
@@ -67,7 +70,7 @@ export function createToolboxes(options: ToolboxesOptions): Toolboxes {
 type Manifest = Bundle['tools'][string];
 
 function sourceOf(options: ToolboxesOptions, tenant: string, name: string, manifest: Manifest): ToolSource {
-  const { limits, pins, bus, local } = options;
+  const { limits, pins, bus, local, results } = options;
   const placeholders = createPlaceholders(name, options.variables);
   switch (manifest.type) {
     case 'openapi': {
@@ -93,6 +96,8 @@ function sourceOf(options: ToolboxesOptions, tenant: string, name: string, manif
       return createBuiltinSource({
         outbound: createOutbound(options.grants),
         responseBytesMax: limits.responseBytesMax,
+        results,
+        resultCharsMax: limits.resultCharsMax,
       });
   }
 }

@@ -9,6 +9,7 @@ import { citationLines, duration, oneLine, safe, shortArguments, usageText } fro
 
 const GOAL_CHARS_MAX = 90;
 const ERROR_CHARS_MAX = 200;
+const PROGRESS_CHARS_MAX = 100;
 
 export class RunView {
   readonly #root: string;
@@ -65,6 +66,8 @@ export class RunView {
     switch (event.type) {
       case 'run.accepted':
         return [];
+      case 'progress':
+        return [dim(`${indent}… ${safe(event.tool)}: ${oneLine(event.text, PROGRESS_CHARS_MAX)}`)];
       case 'step.requested':
         return this.#requested(event, indent);
       case 'step.completed':

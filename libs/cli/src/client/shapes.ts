@@ -72,6 +72,7 @@ const TaskPlan = z.object({
 const base = { run: z.string() };
 export const ShownEvent = z.discriminatedUnion('type', [
   z.object({ ...base, type: z.literal('token'), callId: z.string(), attempt: z.number(), text: z.string() }),
+  z.object({ ...base, type: z.literal('progress'), callId: z.string(), tool: z.string(), text: z.string() }),
   z.object({ ...base, type: z.literal('run.accepted'), n: z.number() }),
   z.object({
     ...base,

@@ -122,6 +122,14 @@ describe('chat from a pipe', () => {
     expect(output.match(/All of it\./g)).toHaveLength(1);
   });
 
+  it('shows how far a tool says that it is, on one line that cannot steer the terminal', async () => {
+    const text = `half\n\u001b[2Jof it`;
+    gateway.story = { events: [['progress', { callId: 'c', tool: 'slow', text }], completed('Done.')] };
+    const { output } = await tutti(['chat', 'travel'], 'Go\n');
+    expect(output).toMatch(/… slow: half .*of it\n/);
+    expect(output).not.toContain('\u001b[2J');
+  });
+
   it('comes back after a broken stream without repeating itself', async () => {
     gateway.story = {
       breakAfter: 1,

@@ -58,7 +58,7 @@ export async function startFakeGateway(): Promise<FakeGateway> {
     response.writeHead(200, { 'content-type': 'text/event-stream' });
     let n = 0;
     const send = ([event, data]: [string, Record<string, unknown>]) => {
-      const durable = event !== 'token';
+      const durable = event !== 'token' && event !== 'progress';
       if (durable) n += 1;
       if (durable && n <= after) return;
       response.write(

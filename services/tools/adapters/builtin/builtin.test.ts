@@ -66,13 +66,16 @@ describe('current_time', () => {
 });
 
 it('the source lists and calls them', async () => {
-  const source = createBuiltinSource({ outbound: createOutbound(NO_GRANTS), responseBytesMax: 10_000 });
+  const results = { keep: () => Promise.reject(new Error('not here')), read: async () => null };
+  const outbound = createOutbound(NO_GRANTS);
+  const source = createBuiltinSource({ outbound, responseBytesMax: 10_000, results, resultCharsMax: 10_000 });
   const { tools } = await source.list(AbortSignal.timeout(1_000));
   expect(tools.map((tool) => [tool.name, tool.effect])).toEqual([
     ['calculator', 'pure'],
     ['current_time', 'pure'],
     ['date_math', 'pure'],
     ['fetch_page', 'pure'],
+    ['read_result', 'pure'],
     ['run_javascript', 'pure'],
   ]);
   const result = await source.call(

@@ -1,5 +1,6 @@
 /** The tools that Tutti brings along. One entry a tool. */
 import type { ToolLabels } from '@tutti/contracts';
+import type { Results } from '../../ports/results.ts';
 import {
   type SourceTool,
   ToolCallError,
@@ -12,6 +13,7 @@ import { calculate, calculatorTool } from './calculator.ts';
 import { currentTime, currentTimeTool } from './current-time.ts';
 import { dateMath, dateMathTool } from './date-math.ts';
 import { createFetchPage, fetchPageTool } from './fetch-page.ts';
+import { createReadResult, readResultTool } from './read-result.ts';
 import { runJavascript, runJavascriptTool } from './run-javascript.ts';
 
 interface Builtin {
@@ -22,6 +24,8 @@ interface Builtin {
 export interface BuiltinOptions {
   outbound: Outbound;
   responseBytesMax: number;
+  results: Results;
+  resultCharsMax: number;
 }
 
 /** Nothing that they are given leaves this process, and what they say is computed here. */
@@ -33,6 +37,7 @@ export function createBuiltinSource(options: BuiltinOptions): ToolSource {
     { tool: currentTimeTool, run: (args) => currentTime(args, new Date()) },
     { tool: dateMathTool, run: dateMath },
     { tool: fetchPageTool, run: createFetchPage(options) },
+    { tool: readResultTool, run: createReadResult(options) },
     { tool: runJavascriptTool, run: runJavascript },
   ];
   return {

@@ -4,6 +4,7 @@
  */
 import {
   Client,
+  OAuthError,
   SdkErrorCode,
   SdkHttpError,
   type StreamableHTTPClientTransport,
@@ -62,6 +63,7 @@ export function createConnection(options: ConnectionOptions): Connection {
       await transport.close().catch(() => {});
       if (again) return connect(logins + 1);
       if (error instanceof TuttiError) throw error;
+      if (needsLogin(error)) throw new ToolCallError('no', `cannot connect to the MCP server: ${LOGIN_ADVICE}`);
       throw new ToolCallError('no', `cannot connect to the MCP server (${reasonOf(error)})`);
     }
   }
@@ -144,6 +146,15 @@ function createClient(onChanged: () => void): Client {
 export function httpStatusOf(error: unknown): number | undefined {
   const isPost = error instanceof SdkHttpError && error.code !== SdkErrorCode.ClientHttpFailedToOpenStream;
   return isPost ? error.status : undefined;
+}
+
+export const LOGIN_ADVICE =
+  'it wants a login, and what the source has is not (or no longer) good for one: log in again with `tutti tools login`, and give the source its `oauth`';
+const LOGIN_REFUSED: readonly string[] = ['invalid_grant', 'invalid_client', 'unauthorized_client'];
+
+/** The server wants a token, and there is none or none can be had. It has not looked at the request. */
+export function needsLogin(error: unknown): boolean {
+  return error instanceof UnauthorizedError || (error instanceof OAuthError && LOGIN_REFUSED.includes(error.code));
 }
 
 /** A short word for a failure. The message itself may hold a command line, an address or a token. */

@@ -1,15 +1,9 @@
 /** What an MCP server's answer says of a call: done, refused in words for the model, or no telling. */
-import {
-  type CallToolResult,
-  ProtocolError,
-  SdkError,
-  SdkErrorCode,
-  UnauthorizedError,
-} from '@modelcontextprotocol/client';
+import { type CallToolResult, ProtocolError, SdkError, SdkErrorCode } from '@modelcontextprotocol/client';
 import { TuttiError } from '@tutti/contracts';
 import type { Placeholders } from '../../core/placeholders.ts';
 import { ToolCallError, type ToolCallOptions, type ToolResult } from '../../ports/tool-source.ts';
-import { httpStatusOf, reasonOf } from './connection.ts';
+import { httpStatusOf, LOGIN_ADVICE, needsLogin, reasonOf } from './connection.ts';
 
 /** JSON-RPC: parse error, invalid request, unknown method, invalid params: refused before anything ran. */
 const REFUSED_CODES = [-32700, -32600, -32601, -32602];
@@ -53,11 +47,10 @@ export function readFailure(error: unknown, options: ToolCallOptions, placeholde
     throw new ToolCallError('maybe', `the MCP server did not answer within ${options.timeoutMs} ms`, {
       code: 'timeout',
     });
+  if (needsLogin(error)) throw new ToolCallError('no', `the MCP server refused the request: ${LOGIN_ADVICE}`);
   const status = httpStatusOf(error);
   if (status !== undefined && status >= 400 && status < 500)
     throw new ToolCallError('no', `the MCP server refused the request (HTTP ${status})`);
-  if (error instanceof UnauthorizedError)
-    throw new ToolCallError('no', 'the MCP server wants a login: give the source `oauth`, or see `tutti tools login`');
   const cause = (error as { cause?: { code?: unknown } }).cause?.code;
   if (cause === 'ECONNREFUSED' || cause === 'OUTBOUND_REFUSED')
     throw new ToolCallError('no', `the MCP server cannot be reached (${reasonOf(error)})`);

@@ -101,7 +101,10 @@ export function createMcpSource(options: McpOptions): ToolSource {
         return await connection.use(async (client) => {
           const extra = extras.get(name);
           if (extra) return extra.call(client, args, callOptions);
-          return readResult(await callTool(client, known.get(name), name, args, callOptions), placeholders);
+          const { onProgress } = callOptions;
+          const told = onProgress && ((text: string) => onProgress(placeholders.redact(text)));
+          const answer = await callTool(client, known.get(name), name, args, { ...callOptions, onProgress: told });
+          return readResult(answer, placeholders);
         });
       } catch (error) {
         return readFailure(error, callOptions, placeholders);
