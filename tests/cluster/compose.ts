@@ -61,13 +61,18 @@ async function prove(engine: Engine): Promise<number> {
     log(await bookTrip(urls[0]!, await portOf(engine, 'jaeger', 16686)));
     log('the same with the scripted model, and a shop that counts');
     outside = await startOutside(chance, await hostAddress(engine));
+    const shop = new URL(outside.shopUrl).hostname;
     const scripted = {
+      // The shop is on this machine, and so on no public address.
+      TUTTI_TOOLS_PRIVATE_NETWORKS: shop,
       OPENAI_BASE_URL: outside.modelUrl,
       OPENAI_API_KEY: 'none',
       TUTTI_MODEL: 'crash',
       TUTTI_OFFLINE_FALLBACK: 'false',
     };
-    await compose(['up', '-d', '--no-build', '--no-deps', '--scale', `router=${REPLICAS}`, 'router'], scripted);
+    const changed = ['router', 'tools'];
+    const scales = changed.flatMap((service) => ['--scale', `${service}=${REPLICAS}`]);
+    await compose(['up', '-d', '--no-build', '--no-deps', ...scales, ...changed], scripted);
     const proof = new Proof({ urls: await gatewayUrls(engine), outside, seed, log });
     await until('a bundle to be taken', () => proof.apply().then(() => true), UP_MS);
     proof.load(Number(values['at-once']));
@@ -108,7 +113,7 @@ async function composeOf(engine: Engine): Promise<(args: string[], env: NodeJS.P
   );
   if (!plugin && !(await has('docker-compose')))
     throw new Error('there is neither "docker compose" nor docker-compose');
-  const [command, first] = plugin ? [process.env.DOCKER ?? 'docker', ['compose']] : ['docker-compose', []];
+  const [command, first] = plugin ? [engine.env.DOCKER!, ['compose']] : ['docker-compose', []];
   const ports = {
     TUTTI_PORT: `${port}-${port + REPLICAS - 1}`,
     TUTTI_JAEGER_PORT: String(port + 10),

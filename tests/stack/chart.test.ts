@@ -1,6 +1,7 @@
 /**
  * The chart under every kind of values in its ci/ folder: it renders, each object is what Kubernetes, KEDA and the Prometheus
- * operator know, and what it says about services is what their own code says. Needs helm (PATH, or the cache), which CI builds.
+ * operator know, and what it says about services is what their own code says. helm and the schemas are fetched once, pinned;
+ * where they cannot be had, all of this is skipped loudly, and in CI it fails.
  */
 import { execFile } from 'node:child_process';
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,15 +14,27 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { createProgram } from '../../libs/cli/src/program.ts';
 import { IMAGES } from '../cluster/engine.ts';
+import { findHelm } from '../cluster/helm.ts';
 import { isService, metricNames, problemsOf } from './configs.ts';
-import { type Container, findTool, type Rendered, schemasFolder } from './rendered.ts';
+import type { Container, Rendered } from './rendered.ts';
+import { type Check, KUBERNETES, loadSchemas } from './schemas.ts';
 
 const run = promisify(execFile);
 const chart = join(repositoryRoot, 'deploy/helm/tutti');
 const kinds = globSync('*-values.yaml', { cwd: join(chart, 'ci') }).map((file) => basename(file, '-values.yaml'));
-const helm = await findTool('helm', 'helm.sh/helm/v3/cmd/helm@v3.22.0');
-const kubeconform = await findTool('kubeconform', 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0');
-const schemas = schemasFolder();
+const helm = await orSkipped(() => findHelm((line) => process.stderr.write(`${line}\n`)));
+const problemsWith = helm ? await orSkipped(loadSchemas) : undefined;
+
+/** Undefined after a loud line; in CI nothing of this may be left out. */
+async function orSkipped<T>(get: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await get();
+  } catch (error) {
+    if (process.env.CI) throw error;
+    process.stderr.write(`\n!!! SKIPPED: the chart is not looked at. ${(error as Error).message}\n\n`);
+    return undefined;
+  }
+}
 
 /** What stands in a Secret that an operator brings. */
 const FROM_SECRETS: Record<string, string> = {
@@ -32,7 +45,26 @@ const FROM_SECRETS: Record<string, string> = {
   TUTTI_NATS_PASSWORD: 'secret',
 };
 /** Of Kubernetes. A helm that was built by hand knows none. */
-const VERSION = ['--kube-version', '1.34.0'];
+const VERSION = ['--kube-version', KUBERNETES];
+/** All that the chart makes. */
+const KINDS = [
+  'ConfigMap',
+  'Deployment',
+  'HorizontalPodAutoscaler',
+  'Ingress',
+  'Job',
+  'NetworkPolicy',
+  'PersistentVolumeClaim',
+  'Pod',
+  'PodDisruptionBudget',
+  'PodMonitor',
+  'PrometheusRule',
+  'ScaledObject',
+  'Secret',
+  'Service',
+  'ServiceAccount',
+  'StatefulSet',
+];
 const SECRET_NAME = /(KEYS?|PASSWORD|SECRET|TOKEN)$/;
 /** Drain, the last spans, and closing. */
 const STOP_SECONDS = 10 + 5 + 5;
@@ -89,30 +121,28 @@ describe.skipIf(!helm)('the chart', () => {
     expect(stdout).toContain('0 chart(s) failed');
   });
 
-  test.skipIf(!kubeconform || !schemas)(
-    'every object fits the schemas of Kubernetes, KEDA and the Prometheus operator, strictly',
-    async () => {
-      const locations = [
-        '{{.NormalizedKubernetesVersion}}-standalone{{.StrictSuffix}}/{{.ResourceKind}}{{.KindSuffix}}.json',
-        'crds{{.StrictSuffix}}/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json',
-      ];
-      const where = locations.flatMap((location) => ['-schema-location', `${schemas}/${location}`]);
-      const files = kinds.map((kind) => join(folder, `${kind}.yaml`));
-      const { stdout } = await run(kubeconform!, [
-        '-strict',
-        '-summary',
-        '-output',
-        'json',
-        '-kubernetes-version',
-        '1.34.0',
-        ...where,
-        ...files,
-      ]);
-      const { summary } = JSON.parse(stdout) as { summary: Record<string, number> };
-      expect(summary).toMatchObject({ invalid: 0, errors: 0, skipped: 0 });
-      expect(summary.valid).toBe(all().length);
-    },
-  );
+  describe.skipIf(!problemsWith)('every object', () => {
+    const check: Check = (object) => problemsWith!(object);
+
+    test.each(kinds)('%s: fits the schemas of Kubernetes, KEDA and the Prometheus operator, strictly', (kind) => {
+      expect(rendered.get(kind)!.flatMap(check)).toEqual([]);
+    });
+
+    test('of every kind would be found out with a field that nobody knows, or a value of another type', () => {
+      const one = new Map(all().map((object) => [object.kind, object]));
+      expect([...one.keys()].toSorted()).toEqual(KINDS);
+      for (const object of one.values()) {
+        expect(check({ ...object, unknown: 1 } as Rendered).join(), object.kind).toMatch(
+          /additional properties.*unknown/,
+        );
+        expect(check({ ...object, apiVersion: 'v0' }).join()).toMatch(/no schema of v0/);
+        expect(check({ ...object, metadata: 7 } as unknown as Rendered).join(), object.kind).toMatch(/must be object/);
+        if (!object.spec) continue;
+        expect(check({ ...object, spec: { ...object.spec, unknown: 1 } } as Rendered).join()).toMatch(/unknown/);
+        expect(check({ ...object, spec: 7 } as unknown as Rendered).join(), object.kind).toMatch(/must be object/);
+      }
+    });
+  });
 
   describe('says what the code says', () => {
     const environmentOf = (container: Container) =>
