@@ -8,14 +8,14 @@ import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
-import { SERVICES } from '@tutti/contracts';
+import { SERVICES, VERBS } from '@tutti/contracts';
 import { repositoryRoot } from '@tutti/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, parseAllDocuments } from 'yaml';
 import { createProgram } from '../../libs/cli/src/program.ts';
 import { IMAGES } from '../cluster/engine.ts';
 import { findHelm } from '../cluster/helm.ts';
-import { isService, metricNames, problemsOf } from './configs.ts';
+import { isService, metricLabels, problemsOf } from './configs.ts';
 import type { Container, Rendered } from './rendered.ts';
 import { type Check, KUBERNETES, loadSchemas } from './schemas.ts';
 
@@ -189,13 +189,63 @@ describe.skipIf(!helm)('the chart', () => {
         }
     });
 
-    test('metrics that autoscalers and alerts ask for are told', () => {
-      const names = metricNames();
-      const queries = JSON.stringify(all().filter(({ kind }) => ['ScaledObject', 'PrometheusRule'].includes(kind)));
-      const asked = [...queries.matchAll(/\b(tutti_[a-z_]+)\{/g)].map((match) => match[1]!);
-      expect(asked).toContain('tutti_planner_lag');
-      expect(asked).toContain('tutti_requests_in_flight');
-      expect(asked.filter((name) => !names.has(name))).toEqual([]);
+    const queries = (kind: string) =>
+      of('ha', kind)
+        .flatMap((object) => [...JSON.stringify(object).matchAll(/"(?:query|expr)":"((?:[^"\\]|\\.)*)"/g)])
+        .map((match) => JSON.parse(`"${match[1]}"`) as string);
+
+    test('metrics that autoscalers and alerts ask for are told, by the labels that they have', () => {
+      const labels = metricLabels();
+      const all = [...queries('ScaledObject'), ...queries('PrometheusRule')];
+      expect(all.length).toBeGreaterThan(20);
+      const asked = all.flatMap((query) =>
+        [...query.matchAll(/\b([a-z_]+)\{([^}]*)\}/g)].map((match) => match.slice(1)),
+      );
+      for (const [metric = '', selectors = ''] of asked) {
+        const known = labels.get(metric) ?? labels.get(metric.replace(/_(bucket|sum|count)$/, ''));
+        expect(known, metric).toBeDefined();
+        const names = [...selectors.matchAll(/([a-z_]+)=/g)].map((match) => match[1]!);
+        expect(['namespace', 'pod', ...known!], `${metric}{${selectors}}`).toEqual(expect.arrayContaining(names));
+        // Of this release alone.
+        expect(selectors).toMatch(/namespace="default", ?pod=~"tutti-/);
+      }
+      // No metric is asked for without saying of whom.
+      const names = [...labels.keys()].filter((name) => name.includes('_'));
+      for (const query of all) {
+        const bare = query.replace(/[a-z_]+\{[^}]*\}/g, '');
+        expect(
+          names.filter((name) => new RegExp(`\\b${name}\\b`).test(bare)),
+          query,
+        ).toEqual([]);
+      }
+    });
+
+    test('planners are scaled by how far they lag; workers by what is under way, refused and held back for them', () => {
+      for (const name of SERVICES) {
+        const [object] = of('ha', 'ScaledObject').filter(({ metadata }) => metadata.name === `tutti-${name}`);
+        const text = JSON.stringify(object);
+        if (name === 'gateway') expect(text).toContain('"type":"cpu"');
+        else if (name === 'planner') expect(text).toContain('sum(tutti_planner_lag{');
+        else {
+          expect(text).toMatch(/tutti_requests_in_flight.*tutti_requests_total.*refused.*tutti_dispatch_held_back/);
+          const verbs = /verb=~\\"([a-zA-Z|]+)\\"/.exec(text)?.[1]?.split('|').toSorted();
+          const own = Object.values(VERBS).filter(({ service }) => service === name);
+          expect(verbs, name).toEqual(own.map(({ verb }) => verb).toSorted());
+        }
+      }
+    });
+
+    test('alerts are those of prometheus-rules.yaml, about the partitions that there are', async () => {
+      const file = parse(readFileSync(join(chart, 'prometheus-rules.yaml'), 'utf8')) as {
+        groups: { rules: { alert: string }[] }[];
+      };
+      const [object] = of('ha', 'PrometheusRule');
+      const { groups } = object!.spec as unknown as typeof file;
+      const alerts = (list: typeof groups) => list.flatMap(({ rules }) => rules.map(({ alert }) => alert));
+      expect(alerts(groups)).toEqual(alerts(file.groups));
+      expect(queries('PrometheusRule').find((query) => query.includes('tutti_planner_epoch'))).toMatch(/< 16$/);
+      const values = ['-f', join(chart, 'ci/ha-values.yaml'), '-s', 'templates/monitoring.yaml'];
+      expect(await template(...values, '--set', 'partitions=48')).toMatch(/tutti_planner_epoch\{[^}]*\}\)\)\s+< 48/);
     });
 
     test('images are those that are proven, in the version of the chart', () => {
@@ -302,6 +352,27 @@ describe.skipIf(!helm)('the chart', () => {
       expect(reaches('default', 'mongodb')).toEqual([]);
     });
 
+    test('the job that applies a bundle reaches the gateway, and the world for OpenAPI documents behind URLs', () => {
+      const [job] = of('ha', 'Job').filter(({ metadata }) => metadata.name === 'tutti-bundle');
+      const egress = policies('ha')
+        .filter((policy) => selects(policy, job!.spec.template.metadata.labels))
+        .flatMap(({ spec }) => spec.egress ?? []);
+      const ports = egress.map((rule) => rule.ports?.map(({ port }) => port).join() ?? 'world');
+      expect(ports.toSorted()).toEqual(['53,53', '8080', 'world']);
+    });
+
+    test('an operator opens the bus to workers, and the world to pods', async () => {
+      const peer = (of: string) => ({ podSelector: { matchLabels: { of } } });
+      const file = join(folder, 'peers.json');
+      writeFileSync(file, JSON.stringify({ networkPolicy: { natsFrom: [peer('worker')], worldTo: [peer('models')] } }));
+      const text = await template('-f', file, '-s', 'templates/networkpolicies.yaml');
+      const own = parseAllDocuments(text).flatMap((each) => (each.toJS() as Rendered | null) ?? []);
+      if (problemsWith) expect(own.flatMap((object) => problemsWith(object))).toEqual([]);
+      const spec = (name: string) => own.find(({ metadata }) => metadata.name === name)!.spec;
+      expect(spec('tutti-nats').ingress![0]!.from).toContainEqual(peer('worker'));
+      expect(spec('tutti-to-world').egress![0]).toMatchObject({ to: expect.arrayContaining([peer('models')]) });
+    });
+
     test('the bus hears services and its job alone; the store hears memory', () => {
       const ingress = (name: string) =>
         policies('default').find(({ metadata }) => metadata.name === name)!.spec.ingress!;
@@ -331,12 +402,35 @@ describe.skipIf(!helm)('the chart', () => {
     expect(again.metadata.annotations!['helm.sh/hook']).toContain('pre-upgrade');
   });
 
-  test('a bundle from values is mounted where its files were', () => {
-    const map = of('ha', 'ConfigMap').find(({ metadata }) => metadata.name === 'tutti-bundle')!;
-    const tools = of('ha', 'Deployment').find(({ metadata }) => metadata.name === 'tutti-tools')!.spec.template.spec;
-    const { items } = tools.volumes!.find(({ name }) => name === 'bundle')!.configMap!;
-    expect(items!.map(({ path }) => path).toSorted()).toEqual(['agents/greeter.yaml', 'tutti.yaml']);
-    for (const { key } of items!) expect(map.data![key]).toMatch(/\S/);
+  test('a bundle from values is mounted where its files were, whatever they are called, text or not', async () => {
+    const files = {
+      'tutti.yaml': 'name: greeter',
+      'agents/greeter.yaml': 'description: Says hello.',
+      'models.yaml': 'models: {}',
+      'prompts/system.md': 'Hello {{ name }}, this is no template of the chart.',
+      'policies/own.cedar': 'permit (principal, action, resource);',
+      'policies/tests/own.yaml': 'cases: []',
+      'tools/desk.yaml': 'type: openapi',
+      'a/b.md': 'one',
+      'a__b.md': 'another',
+      'knowledge/k/über uns (2).md': 'with a name that no key may have',
+    };
+    const binaryFiles = { 'servers/desk/logo.png': Buffer.from([137, 80, 78, 71, 0, 255]).toString('base64') };
+    const file = join(folder, 'bundle-values.json');
+    writeFileSync(file, JSON.stringify({ bundle: { enabled: true, files, binaryFiles } }));
+    const objects = parseAllDocuments(await template('-f', file)).flatMap(
+      (each) => (each.toJS() as Rendered | null) ?? [],
+    );
+    if (problemsWith) expect(objects.flatMap((object) => problemsWith(object))).toEqual([]);
+    const map = objects.find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'tutti-bundle')!;
+    const mounts = podsOf(objects).flatMap(({ pod }) => pod.volumes?.filter(({ name }) => name === 'bundle') ?? []);
+    // Of tools, and of the job that applies it.
+    expect(mounts).toHaveLength(2);
+    for (const { configMap } of mounts) {
+      const content = configMap!.items!.map(({ key, path }) => [path, map.data![key] ?? map.binaryData![key]]);
+      expect(Object.fromEntries(content)).toEqual({ ...files, ...binaryFiles });
+      for (const { key } of configMap!.items!) expect(key).toMatch(/^[-._a-zA-Z0-9]{1,253}$/);
+    }
   });
 
   test('values that would not work are refused, with what to do', async () => {
@@ -348,5 +442,8 @@ describe.skipIf(!helm)('the chart', () => {
     expect(await fails('--set', 'tools.autoscaling.kind=keda')).toMatch(/prometheusUrl/);
     expect(await fails('--set', 'nats.enabled=false')).toMatch(/nats\.url/);
     expect(await fails('--set', 'auth.open=true,auth.existingSecret=x')).toMatch(/contradict/);
+    const large = join(folder, 'large.json');
+    writeFileSync(large, JSON.stringify({ bundle: { files: { 'a.md': 'x'.repeat(1_000_001) } } }));
+    expect(await fails('-f', large)).toMatch(/1000001 bytes.*ConfigMap holds 1 MiB.*bundle\.path/s);
   });
 });

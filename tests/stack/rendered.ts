@@ -33,6 +33,7 @@ export interface Rendered {
   kind: string;
   metadata: { name: string; labels: Labels; annotations?: Labels };
   data?: Labels;
+  binaryData?: Labels;
   spec: PodSpec & {
     replicas?: number;
     strategy: { rollingUpdate: object };
