@@ -1,7 +1,7 @@
 /**
- * `npm run compose [-- --at-once N] [--seed N] [--keep]`: docker-compose.yml on a real engine, each service three times, every
- * container of a service killed one by one under load, and the bus and the store too. Exit code 0 only with the last line
- * `lost 0, twice 0, stuck 0`.
+ * `npm run compose [-- --at-once N] [--nats-cluster] [--seed N] [--keep]`: docker-compose.yml on a real engine, each service three
+ * times, every container of a service killed one by one under load, and the bus and the store too. `--nats-cluster`: with the
+ * profile of three NATS nodes. Exit code 0 only with the last line `lost 0, twice 0, stuck 0`.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -26,9 +26,11 @@ const { values } = parseArgs({
     'at-once': { type: 'string', default: '3' },
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     port: { type: 'string', default: '18080' },
+    'nats-cluster': { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 });
+const NATS_NODES = values['nats-cluster'] ? ['nats', 'nats-2', 'nats-3'] : ['nats'];
 const seed = Number(values.seed);
 const port = Number(values.port);
 const zero = Date.now();
@@ -73,13 +75,14 @@ async function prove(engine: Engine): Promise<number> {
     const changed = ['router', 'tools'];
     const scales = changed.flatMap((service) => ['--scale', `${service}=${REPLICAS}`]);
     await compose(['up', '-d', '--no-build', '--no-deps', ...scales, ...changed], scripted);
+    for (const service of changed) await healthy(engine, service);
     const proof = new Proof({ urls: await gatewayUrls(engine), outside, seed, log });
     await until('a bundle to be taken', () => proof.apply().then(() => true), UP_MS);
     proof.load(Number(values['at-once']));
     await proof.phase('nothing', () => sleep(10_000));
     for (const service of SERVICES)
       await proof.phase(`${service}: each of three killed`, () => killEach(engine, service));
-    await proof.phase('nats killed', () => killEach(engine, 'nats'));
+    for (const node of NATS_NODES) await proof.phase(`${node} killed`, () => killEach(engine, node));
     await proof.phase('mongo killed', () => killEach(engine, 'mongo'));
     const report = await proof.finish(FINISH_MS);
     for (const [what, list] of Object.entries(report.verdict))
@@ -119,8 +122,9 @@ async function composeOf(engine: Engine): Promise<(args: string[], env: NodeJS.P
     TUTTI_JAEGER_PORT: String(port + 10),
     COMPOSE_HTTP_TIMEOUT: '300',
   };
+  const file = values['nats-cluster'] ? ['--env-file', 'deploy/compose/cluster.env'] : [];
   return (args, env) =>
-    run(command, [...first, '-p', PROJECT, ...args], {
+    run(command, [...first, ...file, '-p', PROJECT, ...args], {
       env: { ...engine.env, ...ports, ...env },
       cwd: repositoryRoot,
       timeoutMs: UP_MS,
@@ -143,6 +147,16 @@ async function gatewayUrls(engine: Engine): Promise<string[]> {
   return Promise.all(
     ids.map(async (id) => `http://${(await engine.docker('port', id, '8080/tcp')).trim().split('\n')[0]}`),
   );
+}
+
+/** Until all of its containers are ready for work. */
+async function healthy(engine: Engine, service: string): Promise<void> {
+  const states = async () =>
+    Promise.all(
+      (await containersOf(engine, service)).map((id) => engine.docker('inspect', '-f', '{{.State.Health.Status}}', id)),
+    );
+  const all = async () => (await states()).filter((state) => state.trim() === 'healthy').length === REPLICAS;
+  await until(`${service} to be well`, all, UP_MS);
 }
 
 /** SIGKILL to the container's first process, so that the engine sees a crash and starts it again: `docker kill` would count as meant. */
