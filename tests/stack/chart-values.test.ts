@@ -1,6 +1,9 @@
 /** What operators give the chart: bundles, a bus of their own, and what would not work. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { fails, helm, objectsOf, of, podsOf, schemas, withValues } from './chart.ts';
+import { parse } from 'yaml';
+import { chart, fails, helm, objectsOf, of, podsOf, schemas, withValues } from './chart.ts';
 
 describe.skipIf(!helm)('values', () => {
   test('provisioning comes before services on a bus of one’s own, and as a job beside the chart’s own bus', async () => {
@@ -55,4 +58,13 @@ describe.skipIf(!helm)('values', () => {
       /1000001 bytes.*ConfigMap holds 1 MiB.*bundle\.path/s,
     );
   });
+});
+
+test('every group of values is in the README of the chart, and nothing else', () => {
+  const rows = readFileSync(join(chart, 'README.md'), 'utf8')
+    .split('\n')
+    .filter((line) => line.startsWith('| `'));
+  const named = rows.flatMap((row) => [...row.split('|')[1]!.matchAll(/`(\w+)`/g)].map((match) => match[1]!));
+  const values = parse(readFileSync(join(chart, 'values.yaml'), 'utf8')) as object;
+  expect(named.toSorted()).toEqual(Object.keys(values).toSorted());
 });
