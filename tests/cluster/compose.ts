@@ -82,7 +82,11 @@ async function prove(engine: Engine): Promise<number> {
     await proof.phase('nothing', () => sleep(10_000));
     for (const service of SERVICES)
       await proof.phase(`${service}: each of three killed`, () => killEach(engine, service));
-    for (const node of NATS_NODES) await proof.phase(`${node} killed`, () => killEach(engine, node));
+    for (const node of NATS_NODES) {
+      await proof.phase(`${node} killed`, () => killEach(engine, node));
+      // As an operator would: the next one goes when this one has all copies again.
+      await until(`${node} to have caught up`, () => caughtUp(engine, node), UP_MS);
+    }
     await proof.phase('mongo killed', () => killEach(engine, 'mongo'));
     const report = await proof.finish(FINISH_MS);
     for (const [what, list] of Object.entries(report.verdict))
@@ -158,6 +162,14 @@ async function healthy(engine: Engine, service: string): Promise<void> {
   const all = async () => (await states()).filter((state) => state.trim() === 'healthy').length === REPLICAS;
   await until(`${service} to be well`, all, UP_MS);
 }
+
+const caughtUp = async (engine: Engine, node: string): Promise<boolean> => {
+  const [id] = await containersOf(engine, node);
+  return engine.docker('exec', id!, 'wget', '-q', '-O', '/dev/null', 'http://127.0.0.1:8222/healthz').then(
+    () => true,
+    () => false,
+  );
+};
 
 /** SIGKILL to the container's first process, so that the engine sees a crash and starts it again: `docker kill` would count as meant. */
 async function killEach(engine: Engine, service: string): Promise<void> {
