@@ -1,4 +1,5 @@
 /** The trip of the travel example through a gateway, with its approval, and its trace read back from Jaeger. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ATTR } from '@tutti/runtime';
 import { until } from '@tutti/testkit';
 import { type Approval, client } from '../e2e/client.ts';
@@ -9,6 +10,8 @@ const GOAL = 'Plan a business trip to Tokyo from 12 to 16 May 2027 and book the 
 /** Generous: a machine may be busy with much else. */
 const TRIP_MS = 300_000;
 const TRACE_MS = 120_000;
+/** Spans leave within a second of their end. */
+const SETTLE_MS = 2_000;
 /** Spans are ended a little late where the machine is busy. */
 const SKEW_MS = 1_000;
 /** Those that have a part in a trip. */
@@ -24,8 +27,18 @@ export async function bookTrip(url: string, jaegerUrl: string): Promise<string> 
   const seconds = ((Date.now() - startedAt) / 1_000).toFixed(1);
   if (run.status !== 'completed' || approvals.length !== 1 || !/booked/.test(run.output ?? ''))
     throw new Error(`the trip was not booked: ${run.status}, ${approvals.length} approvals: ${run.output}`);
-  const trace = await until('the trace in Jaeger', () => wholeTrace(jaegerUrl, run.id), TRACE_MS);
-  const spans = distinct(trace);
+  let known = 0;
+  const spans = await until(
+    'the trace in Jaeger',
+    async () => {
+      const found = distinct((await wholeTrace(jaegerUrl, run.id)) ?? []);
+      const settled = found.length > 0 && found.length === known;
+      known = found.length;
+      if (!settled) await sleep(SETTLE_MS);
+      return settled ? found : null;
+    },
+    TRACE_MS,
+  );
   const { problems, edges, overBus } = judge(spans, SKEW_MS);
   if (problems.length > 0)
     throw new Error(`the trace of ${run.id} is not as it should be:\n  ${problems.join('\n  ')}`);
