@@ -4,7 +4,7 @@ import { parseArgs } from 'node:util';
 import { messageFrom, startProcess } from '../engine/processes.ts';
 import { atOnce, closeClient, post, type Target } from './client.ts';
 import { type Books, STORM_PROVIDERS } from './fakes.ts';
-import { measureSpeed, type Speed } from './speed.ts';
+import { measureSpeed, type Speed, type Subject } from './speed.ts';
 import { CALL_USD, PRICE, startPortkey, startTutti, type Tutti } from './stack.ts';
 import { type StormResult, storm } from './storm.ts';
 
@@ -16,6 +16,7 @@ const HELP = `npm run bench -- router [options]
   --max N          requests at once for "max req/s" (64)
   --no-peers       without Portkey
   --only WHAT      speed or storm
+  --profiles DIR   a CPU profile of every process of Tutti's
 `;
 const { values } = parseArgs({
   options: {
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     max: { type: 'string', default: '64' },
     'no-peers': { type: 'boolean', default: false },
     only: { type: 'string' },
+    profiles: { type: 'string' },
   },
 });
 if (values.help) {
@@ -67,7 +69,7 @@ function bundle(usd: number): object {
     agents: {},
     tools: {},
     collections: {},
-    budgets: { all: { scope: 'tenant', window: 'total', usd } },
+    ...(process.env.NOBUDGET ? {} : { budgets: { all: { scope: 'tenant', window: 'total', usd } } }),
     providers: Object.fromEntries(
       Object.keys(variables).map((name) => [name.toLowerCase(), { baseUrl: variable(name) }]),
     ),
@@ -79,7 +81,7 @@ function bundle(usd: number): object {
   };
 }
 
-const tutti = await startTutti(Number(values.routers), variables);
+const tutti = await startTutti({ routers: Number(values.routers), variables, profiles: values.profiles });
 const portkey = values['no-peers'] ? undefined : await startPortkey();
 /** Undefined: it can. Some versions of it answer a stream with 500 on some versions of Node. */
 let noStreams: string | undefined;
@@ -110,38 +112,39 @@ try {
 
 async function speeds(stack: Tutti) {
   await stack.apply(bundle(1_000_000));
-  const targets: Target[] = [
-    { name: 'direct', url: instant, model: 'instant' },
-    { name: 'tutti', url: stack.url, model: 'model/instant' },
-    ...(portkey
-      ? [
-          {
-            name: 'portkey',
-            url: portkey.url,
-            model: 'instant',
-            headers: portkeyHeaders([instant]),
-            ...(noStreams ? { noStreams } : {}),
-          },
-        ]
-      : []),
+  const subjects: Subject[] = [
+    { target: { name: 'direct', url: instant, model: 'instant' }, processes: [] },
+    { target: { name: 'tutti', url: stack.url, model: 'model/instant' }, processes: stack.processes },
   ];
+  if (portkey) {
+    const headers = portkeyHeaders([instant]);
+    const target = {
+      name: 'portkey',
+      url: portkey.url,
+      model: 'instant',
+      headers,
+      ...(noStreams ? { noStreams } : {}),
+    };
+    subjects.push({ target, processes: [portkey.process] });
+  }
   const measured = new Map<string, Speed[]>();
   for (const stream of [false, true])
     for (const concurrency of [1, 16, Number(values.max)])
-      for (const target of targets) {
+      for (const subject of subjects) {
+        const { target } = subject;
         if (stream && target.noStreams) continue;
-        const figures = await measureSpeed(target, concurrency, stream, measureMs, warmUpMs);
+        const figures = await measureSpeed(subject, concurrency, stream, measureMs, warmUpMs);
         measured.set(target.name, [...(measured.get(target.name) ?? []), figures]);
       }
   print();
-  print('| | at once | stream | p50 ms | p99 ms | added p50 | added p99 | req/s |');
-  print('| --- | --- | --- | --- | --- | --- | --- | --- |');
+  print('| | at once | stream | p50 ms | p99 ms | added p50 | added p99 | req/s | CPU s for 1,000 |');
+  print('| --- | --- | --- | --- | --- | --- | --- | --- | --- |');
   const direct = measured.get('direct')!;
   for (const [name, all] of measured)
-    for (const [index, { concurrency, stream, p50, p99, requestsPerSecond }] of all.entries()) {
+    for (const [index, { concurrency, stream, p50, p99, requestsPerSecond, cpu }] of all.entries()) {
       const base = direct[index]!;
       print(
-        `| ${name} | ${concurrency} | ${stream ? 'yes' : 'no'} | ${p50.toFixed(2)} | ${p99.toFixed(2)} | ${(p50 - base.p50).toFixed(2)} | ${(p99 - base.p99).toFixed(2)} | ${Math.round(requestsPerSecond)} |`,
+        `| ${name} | ${concurrency} | ${stream ? 'yes' : 'no'} | ${p50.toFixed(2)} | ${p99.toFixed(2)} | ${(p50 - base.p50).toFixed(2)} | ${(p99 - base.p99).toFixed(2)} | ${Math.round(requestsPerSecond)} | ${cpu.map(({ name, seconds }) => `${name} ${seconds.toFixed(2)}`).join(', ')} |`,
       );
     }
   const figuresOf = (name: string) => {

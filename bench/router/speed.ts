@@ -1,4 +1,5 @@
-/** Latency and requests a second of one way to the instant provider. */
+/** Latency, requests a second and CPU of one way to the instant provider. */
+import { cpuSeconds } from '../engine/processes.ts';
 import { atOnce, post, type Target } from './client.ts';
 
 export interface Speed {
@@ -7,6 +8,13 @@ export interface Speed {
   p50: number;
   p99: number;
   requestsPerSecond: number;
+  /** CPU seconds of each process for 1,000 requests. */
+  cpu: { name: string; seconds: number }[];
+}
+
+export interface Subject {
+  target: Target;
+  processes: { name: string; pid: number }[];
 }
 
 /** More is no measurement. */
@@ -14,7 +22,7 @@ const FAILED_SHARE_MAX = 0.01;
 const messages = [{ role: 'user', content: 'What is the capital of Portugal? Answer in one word.' }];
 
 export async function measureSpeed(
-  target: Target,
+  { target, processes }: Subject,
   concurrency: number,
   stream: boolean,
   measureMs: number,
@@ -41,7 +49,13 @@ export async function measureSpeed(
     return { times: times.sort((a, b) => a - b), elapsedMs: performance.now() - startedAt };
   };
   await run(warmUpMs);
+  const before = processes.map(({ pid }) => cpuSeconds(pid));
   const { times, elapsedMs } = await run(measureMs);
+  const cpu = processes.map(({ name, pid }, index) => ({
+    name,
+    seconds: ((cpuSeconds(pid) - before[index]!) * 1_000) / times.length,
+  }));
   const at = (share: number) => times[Math.min(times.length - 1, Math.floor(times.length * share))]!;
-  return { concurrency, stream, p50: at(0.5), p99: at(0.99), requestsPerSecond: (times.length * 1_000) / elapsedMs };
+  const requestsPerSecond = (times.length * 1_000) / elapsedMs;
+  return { concurrency, stream, p50: at(0.5), p99: at(0.99), requestsPerSecond, cpu };
 }

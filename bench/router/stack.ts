@@ -15,6 +15,8 @@ export const CALL_USD = (USED.input * PRICE.input + USED.output * PRICE.output) 
 
 export interface Tutti {
   url: string;
+  /** Of services and bus. */
+  processes: { name: string; pid: number }[];
   apply(bundle: object): Promise<void>;
   stop(): Promise<void>;
 }
@@ -27,7 +29,14 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-export async function startTutti(routers: number, variables: Record<string, string>): Promise<Tutti> {
+export interface TuttiOptions {
+  routers: number;
+  variables: Record<string, string>;
+  /** Folder for a CPU profile of each process. */
+  profiles?: string | undefined;
+}
+
+export async function startTutti({ routers, variables, profiles }: TuttiOptions): Promise<Tutti> {
   const nats = await startTestNats();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -54,7 +63,7 @@ export async function startTutti(routers: number, variables: Record<string, stri
       TUTTI_BREAKER_OPEN_MS: '1000',
       ...Object.fromEntries(Object.entries(variables).map(([variable, value]) => [`TUTTI_VAR_${variable}`, value])),
     };
-    processes.push(await startProcess({ name, file: `services/${service}/main.ts`, env }));
+    processes.push(await startProcess({ name, file: `services/${service}/main.ts`, env, profiles }));
     await until(`${name} to be ready`, () => fetch(`http://127.0.0.1:${health}/readyz`).then((r) => r.ok), 60_000);
   };
   for (let i = 0; i < routers; i++) await start('router', `router-${i + 1}`);
@@ -64,6 +73,7 @@ export async function startTutti(routers: number, variables: Record<string, stri
     await startProcess({
       name: 'gateway',
       file: 'services/gateway/main.ts',
+      profiles,
       env: {
         ...process.env,
         NATS_URL: nats.url,
@@ -77,6 +87,7 @@ export async function startTutti(routers: number, variables: Record<string, stri
   await until('the gateway', () => fetch(`${url}/healthz`).then(() => true), 60_000);
   return {
     url: `${url}/v1`,
+    processes: [...processes, { name: 'nats-server', pid: nats.server.pid }],
     async apply(bundle) {
       const response = await fetch(`${url}/v1/bundles`, {
         method: 'POST',
@@ -103,7 +114,12 @@ function preparePeer(): void {
   });
 }
 
-export async function startPortkey(): Promise<{ url: string; version: string; stop(): Promise<void> }> {
+export async function startPortkey(): Promise<{
+  url: string;
+  version: string;
+  process: Process;
+  stop(): Promise<void>;
+}> {
   preparePeer();
   const port = await freePort();
   const peer = await startProcess({
@@ -116,5 +132,5 @@ export async function startPortkey(): Promise<{ url: string; version: string; st
   const url = `http://127.0.0.1:${port}`;
   await until('Portkey', () => fetch(url).then(() => true), 60_000);
   const { version } = JSON.parse(readFileSync(join(folder, 'node_modules/@portkey-ai/gateway/package.json'), 'utf8'));
-  return { url: `${url}/v1`, version, stop: () => peer.stop() };
+  return { url: `${url}/v1`, version, process: peer, stop: () => peer.stop() };
 }

@@ -28,6 +28,8 @@ export interface RateGate {
 const SUBMIT_TRIES_MS = 5_000;
 /** Nobody wakes at the very same moment as all the others. */
 const SPREAD = 0.2;
+/** What a correction may wait for others, to be stored with them and after the answer has left. */
+const CORRECT_WITHIN_MS = 5;
 const open: RateAnswer = { granted: true, ticket: { correct() {} } };
 
 export function createRateGate(parts: {
@@ -41,10 +43,10 @@ export function createRateGate(parts: {
   /** Accounts that have limits, as far as calls have shown: for others nobody would look. */
   const limitedAccounts = new Set<string>();
   const keyOf = (account: string) => `rate.${Buffer.from(account).toString('base64url')}`;
-  const send = (account: string, operation: RateOperation) =>
-    parts.ledgers.submit(keyOf(account), operation, clock() + SUBMIT_TRIES_MS);
-  const tell = (account: string, operation: RateOperation) =>
-    void send(account, operation).catch((error) =>
+  const send = (account: string, operation: RateOperation, withinMs = 0) =>
+    parts.ledgers.submit(keyOf(account), operation, clock() + SUBMIT_TRIES_MS, withinMs);
+  const tell = (account: string, operation: RateOperation, withinMs = 0) =>
+    void send(account, operation, withinMs).catch((error) =>
       parts.log.warn({ account, err: error }, 'a rate limit could not be told'),
     );
 
@@ -83,7 +85,7 @@ export function createRateGate(parts: {
       correct(tokens) {
         if (told || tokens === taken) return;
         told = true;
-        tell(account, { op: 'correct', limits, tokens: tokens - taken });
+        tell(account, { op: 'correct', limits, tokens: tokens - taken }, CORRECT_WITHIN_MS);
       },
     };
   }

@@ -112,26 +112,52 @@ describe('a burst', () => {
   }, 60_000);
 
   it('costs a few writes a router, not one a call', async () => {
-    let writes = 0;
-    const counted = <T>(write: T): T => {
-      writes += 1;
-      return write;
-    };
-    const counting = (bucket: Bucket): Bucket => ({
-      ...bucket,
-      create: (key, value) => counted(bucket.create(key, value)),
-      update: (key, value, revision) => counted(bucket.update(key, value, revision)),
-    });
-    const { spending } = replica(buses[0]!, {}, ledgers(buses[0]!, counting));
+    const { spending, writes } = countedReplica();
     const budgets: Budgets = { all: { scope: 'tenant', window: 'day', requests: 10_000 } };
     const reservations = await Promise.all(
       Array.from({ length: 500 }, () => spending.reserve(budgets, spenderOf('few'), 'm', ask, call())),
     );
     for (const reservation of reservations) reservation.settle({ inputTokens: 1, outputTokens: 1 });
     await spending.idle();
-    expect(writes).toBeLessThan(10);
+    expect(writes()).toBeLessThan(10);
+  });
+
+  it('of calls one after the other costs a write each: a settlement goes with the next reservation', async () => {
+    const { spending, writes } = countedReplica();
+    const budgets: Budgets = { all: { scope: 'tenant', window: 'day', requests: 10_000 } };
+    for (let n = 0; n < 20; n++) {
+      const reservation = await spending.reserve(budgets, spenderOf('row'), 'm', ask, call());
+      reservation.settle({ inputTokens: 1, outputTokens: 1 });
+    }
+    await spending.idle();
+    // some more where the machine is slow
+    expect(writes()).toBeLessThan(30);
+    expect((await standing(ledgers(buses[0]!), 'row', 'all')).spent.requests).toBe(20);
+  });
+
+  it('is settled although no other call comes', async () => {
+    const { spending, lasting } = replica(buses[0]!);
+    const budgets: Budgets = { all: { scope: 'tenant', window: 'day', requests: 10 } };
+    const reservation = await spending.reserve(budgets, spenderOf('last'), 'm', ask, call());
+    reservation.settle({ inputTokens: 1, outputTokens: 1 });
+    const settled = async () => (await standing(lasting, 'last', 'all')).spent.requests === 1;
+    await until('it to be settled', settled, 5_000);
   });
 });
+
+function countedReplica() {
+  let writes = 0;
+  const counted = <T>(write: T): T => {
+    writes += 1;
+    return write;
+  };
+  const counting = (bucket: Bucket): Bucket => ({
+    ...bucket,
+    create: (key, value) => counted(bucket.create(key, value)),
+    update: (key, value, revision) => counted(bucket.update(key, value, revision)),
+  });
+  return { ...replica(buses[0]!, {}, ledgers(buses[0]!, counting)), writes: () => writes };
+}
 
 describe('a budget', () => {
   it('that does not count a call costs it nothing: nothing is awaited', () => {

@@ -9,6 +9,8 @@ export interface WaitingRoom {
   wait(key: string, ms: number, signal: AbortSignal): Promise<void>;
   /** Tells those who have waited longest. */
   tell(key: string, count: number): void;
+  /** Somebody waits who has not been told. */
+  isWaitedFor(key: string): boolean;
 }
 
 export function createWaitingRoom(): WaitingRoom {
@@ -35,5 +37,6 @@ export function createWaitingRoom(): WaitingRoom {
         told();
       }
     },
+    isWaitedFor: (key) => (rooms.get(key)?.size ?? 0) > 0,
   };
 }

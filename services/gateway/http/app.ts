@@ -1,6 +1,6 @@
 /** The HTTP server: parsing, who is asking, tracing, and one shape for every error. Routes are in files of their own. */
 import { TuttiError, toErrorInfo } from '@tutti/contracts';
-import { logOf } from '@tutti/runtime';
+import { BusUnknown, logOf } from '@tutti/runtime';
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify';
 import { OPEN_IDENTITY } from '../core/api-keys.ts';
 import { errorBody, RequestProblem, statusOf } from '../core/errors.ts';
@@ -41,16 +41,13 @@ export function createApp(deps: GatewayDeps): FastifyInstance {
   authenticateRequests(app, deps);
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const problem = understand(error, deps.bus.connected);
-    if (problem.status >= 500 && !problem.retryable)
-      deps.log.error(
-        {
-          ...logOf({ traceparent: request.span?.traceparent }),
-          err: error,
-          method: request.method,
-          path: request.routeOptions.url,
-        },
-        'a request failed',
-      );
+    if (problem.status >= 500 && !problem.retryable) {
+      const where = { method: request.method, path: request.routeOptions.url, code: problem.code };
+      const whose = logOf({ traceparent: request.span?.traceparent });
+      // what is not ours (no model answers, say) is told without a stack
+      if (problem.code === 'internal') deps.log.error({ ...whose, ...where, err: error }, 'a request failed');
+      else deps.log.warn({ ...whose, ...where }, 'a request failed');
+    }
     return sendError(reply, problem);
   });
   app.setNotFoundHandler((request, reply) =>
@@ -111,7 +108,7 @@ function understand(error: FastifyError | Error, connected: boolean): TuttiError
     return new TuttiError('payload_too_large', 'the body is over the limit (TUTTI_HTTP_BODY_BYTES_MAX)');
   const status = 'statusCode' in error ? (error.statusCode ?? 500) : 500;
   if (status < 500) return new TuttiError('invalid_request', error.message);
-  if (!connected || error.name === 'TimeoutError')
+  if (!connected || error.name === 'TimeoutError' || error instanceof BusUnknown)
     return new TuttiError('unavailable', `the bus does not answer: ${error.message}`, { cause: error });
   return TuttiError.from(toErrorInfo(error));
 }

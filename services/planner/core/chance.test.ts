@@ -550,7 +550,12 @@ function judgeJournals(world: World): void {
     const steps = entries.flatMap((entry) => (entry.type === 'step.requested' ? [entry] : []));
     const other = preflight(entries, { ...under, before: bundle, after: otherWords, afterHash: 'other' });
     const begun = prefix?.length ?? 0;
-    const call = steps.findIndex(({ n, step }) => n > begun && step.kind === 'complete') + 1;
+    // one that a limit stops in the same breath is never sent
+    const isStopped = (entry: RunEntry | undefined, at: number) =>
+      entry?.type === 'run.cancelling' && entry.at === at && entry.reason.startsWith('the run reached');
+    const isCall = ({ n, at, step }: (typeof steps)[number]) =>
+      n > begun && step.kind === 'complete' && !isStopped(entries[n], at);
+    const call = steps.findIndex(isCall) + 1;
     expect(other).toMatchObject(call > 0 ? { verdict: 'diverges', step: call } : { verdict: 'same' });
   }
 }

@@ -501,6 +501,20 @@ describe('a fork', () => {
     expect(spec.end(made).error?.message).toContain(`at version ${version} the original was ending`);
   });
 
+  test('made when what its prefix waited for had long run out comes out the same when it is judged', () => {
+    const spec = new Spec(AGENTS);
+    const run = spec.start('all', { limits: { questionTtlMs: 500 } });
+    spec.gather(run).gather(run);
+    spec.model(run, null, ['ask_user', { question: 'Which?' }]);
+    const journal = journalOf(spec, run);
+    spec.pass(10_000);
+    const made = fork(spec, journal, journal.length);
+    spec.pass(100);
+    finish(spec, made);
+    expect(spec.entries(made, 'question.answered')).toMatchObject([{ outcome: 'answered' }]);
+    expect(again(spec, journalOf(spec, made))).toEqual({ verdict: 'same' });
+  });
+
   test('does not spend again what its prefix has spent', () => {
     const spec = new Spec({ tight: { limits: { modelCallsMax: 2 } } });
     const run = spec.start('tight');

@@ -1,5 +1,6 @@
 /** Limits of a run: reaching one ends it, with the name of the limit and what was achieved. */
 import { describe, expect, test } from 'vitest';
+import { again } from './test-kit/forks.ts';
 import { Spec } from './test-kit/spec.ts';
 
 describe('limits', () => {
@@ -27,6 +28,24 @@ describe('limits', () => {
     expect(end).toMatchObject({ status: 'failed', error: { code: 'limit_exceeded' } });
     expect(end.error!.message).toContain(name);
     expect(end.output).toContain('look: seen');
+  });
+
+  test('a journal that is full ends its run with whatever it is told next, and preflight knows that', () => {
+    const waiting = (limits: object) => {
+      const spec = new Spec({ a: { strategy: 'plan', limits } });
+      const run = spec.start('a');
+      spec.gather(run).plan(
+        run,
+        ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'].map((id) => ({ id })),
+      );
+      return { spec, run, journal: () => spec.log.filter((entry) => entry.run === run) };
+    };
+    const journalEntriesMax = waiting({}).journal().length;
+    const { spec, run, journal } = waiting({ journalEntriesMax });
+    expect(spec.active(run).status).toBe('running');
+    spec.tell(run, { type: 'child_waiting', child: spec.children(run)[0]!, version: 0, approvals: [] });
+    expect(spec.end(run).error!.message).toContain(`journalEntriesMax (${journalEntriesMax})`);
+    expect(again(spec, journal())).toEqual({ verdict: 'same' });
   });
 
   test('toolCallsMax counts calls that wait for their approval', () => {

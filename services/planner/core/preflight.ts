@@ -7,6 +7,7 @@
 import { type Bundle, isEnd, type RunEntry, type ToolDefinition } from '@tutti/contracts';
 import { agentFor, agentOf, Decider, type Environment, type Input, NO_ADMISSION_LIMITS } from './decide.ts';
 import { needsToolset } from './engine-tools.ts';
+import { journalFull } from './limits.ts';
 import { type Accepted, inputOf, ownLength, type PastInput, startOf } from './preflight-inputs.ts';
 import { type Asked, entryDifference, nameOf, requestDifference } from './preflight-reasons.ts';
 import { requestOf } from './requests.ts';
@@ -80,9 +81,11 @@ class Preflight {
     for (let at = 0; at < entries.length; ) {
       const input =
         at === 0 ? startOf(this.#accepted, entries) : inputOf(entries[at]!, this.#accepted, this.#before.toolsets);
+      if (!input && this.#isFull()) return { verdict: 'same' };
       if (!input) return this.#otherwise(`nothing instead of ${nameOf(entries[at]!)}`);
-      const made = this.#decide(this.#before, input, entries[at]!.at);
-      const now = this.#decide(this.#after, input, entries[at]!.at);
+      const decidedAt = at === 0 ? this.#begunAt() : entries[at]!.at;
+      const made = this.#decide(this.#before, input, decidedAt);
+      const now = this.#decide(this.#after, input, decidedAt);
       if (at === 0) for (const side of [this.#before, this.#after]) this.#begun(side);
       const verdict = this.#compare(made, now, at);
       if (verdict) return verdict;
@@ -102,6 +105,18 @@ class Preflight {
       reason: `this planner decides otherwise: ${what}`,
       by: 'planner',
     };
+  }
+
+  /** Its journal is: whatever it is told next ends it, also what leaves no entry of its own (a child that waits as it did). */
+  #isFull(): boolean {
+    const run = this.#after.state.runs.get(this.#accepted.run);
+    return run !== undefined && isActive(run) && journalFull(run);
+  }
+
+  /** A fork keeps the times of what it was made from: its own begin, and those of what it waits for, where it parts. */
+  #begunAt(): number {
+    const { fork } = this.#accepted.start;
+    return (this.#entries[fork?.version ?? 0] ?? this.#accepted).at;
   }
 
   #decide(side: Side, input: PastInput, at: number): RunEntry[] {

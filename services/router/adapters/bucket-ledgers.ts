@@ -57,6 +57,8 @@ export function createBucketLedgers<Ledger, Operation, Outcome>(
   const queues = new Map<string, Item[]>();
   const known = new Map<string, Snapshot<Ledger>>();
   const working = new Map<string, Promise<void>>();
+  /** Of keys that nobody works on: all that waits for them has time. */
+  const later = new Map<string, NodeJS.Timeout>();
   let writes = 0;
 
   async function read(key: string): Promise<Snapshot<Ledger>> {
@@ -155,20 +157,33 @@ export function createBucketLedgers<Ledger, Operation, Outcome>(
     }
   }
 
+  /** The next tick: what comes in this one goes into the same write. */
+  function begin(key: string): void {
+    clearTimeout(later.get(key));
+    later.delete(key);
+    working.set(key, new Promise<void>((done) => setImmediate(() => void work(key).then(done))));
+  }
+
   return {
-    submit(key, operation, giveUpAt) {
+    submit(key, operation, giveUpAt, withinMs = 0) {
       return new Promise((resolve, reject) => {
         const item = { operation, giveUpAt, resolve, reject };
         const queue = queues.get(key);
-        if (queue) return void queue.push(item);
-        queues.set(key, [item]);
-        // The next tick: what comes in this one goes into the same write.
-        working.set(key, new Promise<void>((done) => setImmediate(() => void work(key).then(done))));
+        if (queue) queue.push(item);
+        else queues.set(key, [item]);
+        if (working.has(key)) return;
+        if (withinMs === 0) return void begin(key);
+        if (!later.has(key)) later.set(key, setTimeout(begin, withinMs, key));
       });
     },
     peek: (key) => known.get(key)?.ledger,
-    read: async (key) => (await read(key)).ledger,
+    async read(key) {
+      if (later.has(key)) begin(key);
+      await working.get(key);
+      return (await read(key)).ledger;
+    },
     async idle() {
+      for (const key of [...later.keys()]) begin(key);
       while (working.size > 0) await Promise.all(working.values());
     },
   };

@@ -4,12 +4,13 @@
  * - An outcome is given when the change is stored. A refusal is never decided on a value that is known to be old.
  * - `submit` rejects with TuttiError `unavailable` when it could not be stored by `giveUpAt`; the operation may then
  *   still have taken effect.
+ * - What has time (`withinMs`) waits so long for others of its key, to be stored with them.
  */
 export interface SharedLedgers<Ledger, Operation, Outcome> {
-  submit(key: string, operation: Operation, giveUpAt: number): Promise<Outcome>;
+  submit(key: string, operation: Operation, giveUpAt: number, withinMs?: number): Promise<Outcome>;
   /** As it was when this process last read or wrote it; undefined: it never did. */
   peek(key: string): Ledger | undefined;
-  /** As it is stored now. */
+  /** As it is stored now, with all that was submitted here before. */
   read(key: string): Promise<Ledger>;
   /** Resolves when everything that was submitted has been settled one way or the other. */
   idle(): Promise<void>;

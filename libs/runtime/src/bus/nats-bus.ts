@@ -307,7 +307,12 @@ class NatsBus implements Bus {
   }
 
   async bucket(name: string) {
-    return openBucket(await new Kvm(jetstream(this.#nc, { timeout: BUS_LIMITS.apiTimeoutMs })).open(name), this.#log);
+    try {
+      const kvm = new Kvm(jetstream(this.#nc, { timeout: BUS_LIMITS.apiTimeoutMs }));
+      return openBucket(await kvm.open(name), this.#log);
+    } catch (error) {
+      throw unavailable(error, `could not open the bucket ${name}`);
+    }
   }
 
   /** Opened once: whoever takes over a partition should not have to ask for it again. */

@@ -5,7 +5,8 @@
  *   does not hold (nothing was stored), and with `BusUnknown` when it cannot be known whether it was stored.
  * - `follow` delivers every stored message of its subjects from `fromSequence` on, in order, each at least once per
  *   follower and never out of order, across reconnects, until stopped.
- * - Bucket and blob writes are durable when they resolve; `update` and `create` are compare-and-set.
+ * - Bucket and blob writes are durable when they resolve; a bucket's reject as `append` does. `update` and `create` are
+ *   compare-and-set.
  */
 export interface BusMessage {
   subject: string;

@@ -1,6 +1,7 @@
 /** Embeddings by any OpenAI-compatible endpoint. */
 import OpenAI from 'openai';
 import type { Embedder } from '../../ports/embedder.ts';
+import { httpFetch } from './http-fetch.ts';
 
 const TEXT_CHARS_MAX = 8_000;
 
@@ -18,6 +19,7 @@ export function createOpenAiEmbedder(settings: EmbedderSettings): Embedder {
     maxRetries: 0,
     timeout: settings.timeoutMs,
     logLevel: 'off',
+    fetch: httpFetch,
   });
   return {
     async embed(text, signal) {

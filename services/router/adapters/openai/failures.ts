@@ -27,11 +27,19 @@ function fromStatus(error: APIError, now: number): ModelFailure {
     return new ModelFailure('key_refused', message, { cause: error });
   if (error.code === 'content_filter' || error.code === 'content_policy_violation')
     return new ModelFailure('filtered', message, options);
+  if (error.status !== undefined && error.status >= 300 && error.status < 400)
+    return new ModelFailure('not_there', redirected(error), options);
   if (error.status === 404) return new ModelFailure('not_there', message, options);
   if (error.status === 429) return new ModelFailure('rate_limited', message, options);
   if (error.status === 408 || error.status === 409) return new ModelFailure('server_error', message, options);
   if (isClientError(error)) return new ModelFailure('rejected', message, options);
   return new ModelFailure('server_error', message, options);
+}
+
+/** Not followed: the key would go along. */
+function redirected(error: APIError): string {
+  const where = error.headers?.get('location');
+  return short(`the endpoint redirects${where ? ` to ${where}` : ''}: give the address itself as baseUrl`);
 }
 
 function isClientError(error: APIError): boolean {

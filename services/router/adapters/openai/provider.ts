@@ -10,6 +10,7 @@ import type { CompleteOptions, ModelProvider } from '../../ports/provider.ts';
 import { addChunk, draftOf, emptyDraft, finish } from './collect.ts';
 import { toModelFailure } from './failures.ts';
 import { type Feature, refusedFeature } from './features.ts';
+import { httpFetch } from './http-fetch.ts';
 import { schemaInWords, strictSchema } from './json-mode.ts';
 import { renderMessages, renderToolChoice, renderTools } from './render.ts';
 
@@ -31,6 +32,7 @@ export function createOpenAiProvider(settings: OpenAiSettings): ModelProvider {
     maxRetries: 0,
     timeout: SDK_TIMEOUT_MS,
     logLevel: 'off',
+    fetch: httpFetch,
   });
   const refused = new Set<Feature>();
 
