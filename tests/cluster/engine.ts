@@ -3,7 +3,9 @@
  * And the images: built from deploy/Dockerfile, pulled, or made as stand-ins where no registry can be reached.
  */
 import { spawn } from 'node:child_process';
-import { createWriteStream, mkdirSync, readFileSync, realpathSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { locateNatsServer } from '@tutti/runtime/nats-server';
 import { cacheDir, repositoryRoot, until } from '@tutti/testkit';
@@ -18,6 +20,7 @@ export const IMAGES = {
 } as const;
 const IMAGE_MEGABYTES_MAX = 400;
 const ENGINE_START_MS = 60_000;
+const PLUGIN_SINCE = 23;
 
 export interface Engine {
   env: NodeJS.ProcessEnv;
@@ -26,13 +29,13 @@ export interface Engine {
 }
 
 export async function openEngine(log: (line: string) => void): Promise<Engine> {
-  const command = process.env.DOCKER ?? 'docker';
+  const command = await findClient();
   const over = (env: NodeJS.ProcessEnv, close = async () => {}): Engine => ({
     env,
     docker: (...args) => run(command, args, { env, timeoutMs: 1_800_000 }),
     close,
   });
-  const there = over({ ...process.env, DOCKER_BUILDKIT: '1' });
+  const there = over({ ...process.env, DOCKER: command, DOCKER_BUILDKIT: '1' });
   if (await works(there)) return there;
   log('no container engine is running: starting dockerd');
   const folder = join(cacheDir, 'docker');
@@ -51,13 +54,32 @@ export async function openEngine(log: (line: string) => void): Promise<Engine> {
     failed ??= `dockerd ended with ${code}: ${readFileSync(join(folder, 'log'), 'utf8').slice(-1_000)}`;
   });
   const ended = new Promise<void>((resolve) => daemon.once('close', () => resolve()));
-  const own = over({ ...process.env, DOCKER_BUILDKIT: '1', DOCKER_HOST: host }, async () => {
+  const own = over({ ...there.env, DOCKER_HOST: host }, async () => {
     daemon.kill('SIGTERM');
     await ended;
   });
   await until('dockerd', () => failed !== undefined || works(own), ENGINE_START_MS);
   if (failed !== undefined) throw new Error(failed);
   return own;
+}
+
+/** `DOCKER`, or the first on the PATH that can build with BuildKit: it is built in before version 23, and a plugin since. */
+async function findClient(): Promise<string> {
+  if (process.env.DOCKER) return process.env.DOCKER;
+  const paths = (await run('sh', ['-c', 'which -a docker || true'])).split('\n').filter(Boolean);
+  for (const path of paths) {
+    const major = Number(/version (\d+)/.exec(await run(path, ['--version']).catch(() => ''))?.[1] ?? 0);
+    const plugin = run(path, ['buildx', 'version']).then(
+      () => true,
+      () => false,
+    );
+    if (major > 0 && (major < PLUGIN_SINCE || (await plugin))) return path;
+  }
+  throw new Error(
+    paths.length === 0
+      ? 'there is no docker: install a container engine, or set DOCKER to the client of one'
+      : `${paths.join(', ')}: none has the plugin buildx, which builds images. Install it, or set DOCKER to another client.`,
+  );
 }
 
 const works = (engine: Engine) =>
@@ -74,9 +96,30 @@ export async function makeImages(engine: Engine, log: (line: string) => void): P
   const make = join(repositoryRoot, 'deploy/testing/images/make.sh');
   await run(make, [join(cacheDir, 'images')], { env, timeoutMs: 3_600_000 });
   log('building the image from deploy/Dockerfile');
-  const dockerfile = join(repositoryRoot, 'deploy/Dockerfile');
-  await engine.docker('build', '--network', 'host', '-q', '-f', dockerfile, '-t', IMAGES.tutti, repositoryRoot);
+  await build(engine);
   const megabytes = Number(await engine.docker('image', 'inspect', '-f', '{{.Size}}', IMAGES.tutti)) / 1e6;
-  log(`image ${IMAGES.tutti}: ${megabytes.toFixed(0)} MB`);
+  log(`image ${IMAGES.tutti}: ${megabytes.toFixed(0)} MB, no secret of the build in it`);
   if (megabytes > IMAGE_MEGABYTES_MAX) throw new Error(`the image has more than ${IMAGE_MEGABYTES_MAX} MB`);
+}
+
+/** With a secret, as an operator with a private registry gives one, and a look into all layers for it. */
+async function build(engine: Engine): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'tutti-image-'));
+  try {
+    const canary = `canary-${randomBytes(16).toString('hex')}`;
+    const [npmrc, saved] = [join(folder, 'npmrc'), join(folder, 'image.tar')];
+    writeFileSync(npmrc, `; ${canary}\n`, { mode: 0o600 });
+    const dockerfile = join(repositoryRoot, 'deploy/Dockerfile');
+    const secret = ['--secret', `id=npmrc,src=${npmrc}`];
+    const args = ['--network', 'host', '-q', ...secret, '-f', dockerfile, '-t', IMAGES.tutti, repositoryRoot];
+    await engine.docker('build', ...args);
+    await engine.docker('save', '-o', saved, IMAGES.tutti);
+    // Layers in there are plain tar files. grep ends with 1 when it finds nothing.
+    const found = await run('sh', ['-c', `grep -c -a -F ${canary} ${saved} || [ $? = 1 ]`]);
+    if (found.trim() !== '0') throw new Error('a secret of the build is in a layer of the image');
+    const control = await run('sh', ['-c', `grep -c -a -F 'One image, one process' ${saved} || [ $? = 1 ]`]);
+    if (control.trim() === '0') throw new Error('the layers of the image cannot be searched: are they compressed?');
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }

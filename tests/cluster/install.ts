@@ -1,13 +1,16 @@
-/** The chart, installed as an operator would: with its own NATS and MongoDB on volumes, the travel example, and a Jaeger beside it. */
+/** The chart, installed as an operator would: with its own NATS and MongoDB on volumes, the travel example from a ConfigMap, and a Jaeger beside it. */
 import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { repositoryRoot, until } from '@tutti/testkit';
+import { run } from './commands.ts';
 import { IMAGES } from './engine.ts';
-import type { Kubernetes } from './kubernetes.ts';
+import { type Kubernetes, NODE_ADDRESS } from './kubernetes.ts';
 
 export const RELEASE = 'tutti';
 const CHART = join(repositoryRoot, 'deploy/helm/tutti');
+const CLI = join(repositoryRoot, 'libs/cli/bin/tutti.js');
+const TRAVEL = join(repositoryRoot, 'examples/travel');
 const GATEWAY_PORT = 30080;
 const JAEGER_PORT = 30686;
 const HELM_WAIT = '10m';
@@ -37,27 +40,32 @@ export async function installTutti(kubernetes: Kubernetes, log: (line: string) =
   }
   await kubernetes.apply(VOLUME_NAMES.map(volume).join('\n'));
   await kubernetes.apply(JAEGER);
-  let values: Record<string, unknown> = VALUES;
-  const file = join(FOLDER, 'values.json');
-  const withValues = async (command: string) => {
-    writeFileSync(file, JSON.stringify(values));
-    await kubernetes.helm(command, RELEASE, CHART, '-f', file, '--wait', '--timeout', HELM_WAIT);
+  // What comes later is said over what was said before.
+  const files: string[] = [];
+  const withValues = async (command: string, more: string) => {
+    files.push(join(FOLDER, `values-${files.length}.yaml`));
+    writeFileSync(files.at(-1)!, more);
+    const all = files.flatMap((file) => ['-f', file]);
+    await kubernetes.helm(command, RELEASE, CHART, ...all, '--wait', '--timeout', HELM_WAIT);
   };
   const startedAt = Date.now();
-  await withValues('install');
+  files.push(join(FOLDER, 'bundle.yaml'));
+  writeFileSync(files[0]!, await run(process.execPath, [CLI, 'bundle-values', TRAVEL]));
+  await withValues('install', JSON.stringify(VALUES));
   log(`helm install --wait: ${((Date.now() - startedAt) / 1_000).toFixed(1)} s`);
   log(`helm test: ${/Phase:\s+(\w+)/.exec(await kubernetes.helm('test', RELEASE))?.[1]}`);
   const tutti: Tutti = {
     url: `http://127.0.0.1:${GATEWAY_PORT}`,
     jaegerUrl: `http://127.0.0.1:${JAEGER_PORT}`,
     async upgrade(more) {
-      values = { ...values, ...more };
-      await withValues('upgrade');
+      await withValues('upgrade', JSON.stringify(more));
     },
     async useModel(url) {
       // The bundle of the proof stays what it is: no upgrade puts the travel example back.
       await tutti.upgrade({
         bundle: { enabled: false },
+        // The shop is on this machine, and so on no public address.
+        tools: { env: { TUTTI_TOOLS_PRIVATE_NETWORKS: NODE_ADDRESS } },
         router: {
           // A model that cannot be reached is tried again: an answer of the offline model would not be the one that is waited for.
           env: { OPENAI_BASE_URL: url, OPENAI_API_KEY: 'none', TUTTI_MODEL: 'crash', TUTTI_OFFLINE_FALLBACK: 'false' },
@@ -98,7 +106,6 @@ const VALUES = {
   otlpEndpoint: 'http://jaeger:4318',
   auth: { open: true },
   example: { enabled: true },
-  bundle: { enabled: true },
   nats: { persistence: persistence('nats'), resources: { requests: { cpu: '50m', memory: '128Mi' } } },
   mongodb: { persistence: persistence('mongodb'), resources: { requests: { cpu: '50m', memory: '128Mi' } } },
   gateway: { service: { type: 'NodePort', nodePort: GATEWAY_PORT } },

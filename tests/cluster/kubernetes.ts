@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { cacheDir, repositoryRoot } from '@tutti/testkit';
 import { has, run } from './commands.ts';
 import type { Engine } from './engine.ts';
+import { findHelm } from './helm.ts';
 
 const SCRIPTS = join(repositoryRoot, 'deploy/testing/k8s');
 const STATE = join(cacheDir, 'kube-state');
@@ -71,17 +72,4 @@ export async function joinKubernetes(log: (line: string) => void): Promise<Kuber
       rmSync(STATE, { recursive: true, force: true });
     },
   };
-}
-
-async function findHelm(log: (line: string) => void): Promise<string> {
-  if (await has('helm')) return 'helm';
-  const folder = join(cacheDir, 'bin');
-  if (!existsSync(join(folder, 'helm'))) log('helm is built from source');
-  const env = { ...process.env, GOBIN: folder, CGO_ENABLED: '0' };
-  await run('sh', ['-c', `[ -x ${folder}/helm ] || go install helm.sh/helm/v3/cmd/helm@v3.22.0`], {
-    env,
-    timeoutMs: BUILD_MS,
-    cwd: '/tmp',
-  });
-  return join(folder, 'helm');
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { SERVICES } from '@tutti/contracts';
 import { cacheDir, repositoryRoot, until } from '@tutti/testkit';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { distinct, judge } from '../trace/tree.ts';
 import { type Booking, client } from './client.ts';
 import { collectSpans } from './collector.ts';
 import { freePort, withoutModels } from './stack.ts';
@@ -110,12 +111,8 @@ describe('one trace', () => {
       const traceId = mine[0]!.traceId;
       const trace = collector.spans().filter((span) => span.traceId === traceId);
       expect(new Set(trace.map((span) => span.service))).toEqual(new Set(SERVICES.map((name) => `tutti-${name}`)));
-      const ids = new Set(trace.map((span) => span.spanId));
-      const roots = trace.filter((span) => !span.parentSpanId);
-      expect(roots.map((span) => span.name)).toEqual(['POST /v1/runs']);
-      expect(trace.filter((span) => span.parentSpanId && !ids.has(span.parentSpanId)).map((span) => span.name)).toEqual(
-        [],
-      );
+      // Spans are ended a little late where the machine is busy.
+      expect(judge(distinct(trace), 1_000).problems).toEqual([]);
       const names = trace.map((span) => span.name);
       for (const name of ['invoke_workflow travel', 'invoke_agent travel', 'approval.wait'])
         expect(names).toContain(name);

@@ -1,27 +1,16 @@
-/**
- * The chart under every kind of values in its ci/ folder: it renders, each object is what Kubernetes, KEDA and the Prometheus
- * operator know, and what it says about services is what their own code says. Needs helm (PATH, or the cache), which CI builds.
- */
-import { execFile } from 'node:child_process';
-import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
-import { promisify } from 'node:util';
+/** Every object of the chart: it is what Kubernetes, KEDA and the Prometheus operator know, and says of services what their own code says. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { SERVICES } from '@tutti/contracts';
 import { repositoryRoot } from '@tutti/testkit';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parse, parseAllDocuments } from 'yaml';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { createProgram } from '../../libs/cli/src/program.ts';
 import { IMAGES } from '../cluster/engine.ts';
-import { isService, metricNames, problemsOf } from './configs.ts';
-import { type Container, findTool, type Rendered, schemasFolder } from './rendered.ts';
-
-const run = promisify(execFile);
-const chart = join(repositoryRoot, 'deploy/helm/tutti');
-const kinds = globSync('*-values.yaml', { cwd: join(chart, 'ci') }).map((file) => basename(file, '-values.yaml'));
-const helm = await findTool('helm', 'helm.sh/helm/v3/cmd/helm@v3.22.0');
-const kubeconform = await findTool('kubeconform', 'github.com/yannh/kubeconform/cmd/kubeconform@v0.8.0');
-const schemas = schemasFolder();
+import { chart, helm, kinds, lint, objects, of, podsOf, schemas } from './chart.ts';
+import { isService, problemsOf } from './configs.ts';
+import type { Container, Rendered } from './rendered.ts';
+import type { Check } from './schemas.ts';
 
 /** What stands in a Secret that an operator brings. */
 const FROM_SECRETS: Record<string, string> = {
@@ -31,88 +20,61 @@ const FROM_SECRETS: Record<string, string> = {
   TUTTI_NATS_USER: 'tutti',
   TUTTI_NATS_PASSWORD: 'secret',
 };
-/** Of Kubernetes. A helm that was built by hand knows none. */
-const VERSION = ['--kube-version', '1.34.0'];
+/** All that the chart makes. */
+const KINDS = [
+  'ConfigMap',
+  'Deployment',
+  'HorizontalPodAutoscaler',
+  'Ingress',
+  'Job',
+  'NetworkPolicy',
+  'PersistentVolumeClaim',
+  'Pod',
+  'PodDisruptionBudget',
+  'PodMonitor',
+  'PrometheusRule',
+  'ScaledObject',
+  'Secret',
+  'Service',
+  'ServiceAccount',
+  'StatefulSet',
+];
 const SECRET_NAME = /(KEYS?|PASSWORD|SECRET|TOKEN)$/;
 /** Drain, the last spans, and closing. */
 const STOP_SECONDS = 10 + 5 + 5;
 
-let folder: string;
-const rendered = new Map<string, Rendered[]>();
-async function template(...args: string[]): Promise<string> {
-  const { stdout } = await run(helm!, ['template', 'tutti', chart, ...VERSION, ...args], { maxBuffer: 20_000_000 });
-  return stdout;
-}
-const fails = (...args: string[]) =>
-  template(...args).then(
-    () => 'it was rendered',
-    (error: { stderr: string }) => error.stderr,
-  );
-
 describe.skipIf(!helm)('the chart', () => {
-  beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'tutti-chart-'));
-    for (const kind of kinds) {
-      const text = await template('-f', join(chart, `ci/${kind}-values.yaml`));
-      writeFileSync(join(folder, `${kind}.yaml`), text);
-      const objects = parseAllDocuments(text).map((document) => document.toJS() as Rendered | null);
-      rendered.set(
-        kind,
-        objects.filter((object) => object !== null),
-      );
-    }
-  });
-  afterAll(() => folder && rmSync(folder, { recursive: true }));
-
-  const all = () => [...rendered.values()].flat();
-  const of = (kind: string, what: string) => rendered.get(kind)!.filter((object) => object.kind === what);
-  const podsOf = (objects: Rendered[]) =>
-    objects.flatMap((object) => {
-      const pod = object.kind === 'Pod' ? object.spec : object.spec?.template?.spec;
-      return pod ? [{ name: object.metadata.name, object, pod }] : [];
-    });
-
   test('there is a default, a minimal, a highly available one and one without KEDA', () => {
     expect(kinds.toSorted()).toEqual(['default', 'ha', 'minimal', 'no-keda']);
     for (const kind of kinds) expect(of(kind, 'Deployment').length).toBeGreaterThanOrEqual(SERVICES.length);
   });
 
   test.each(kinds)('%s: helm lint has nothing to say', async (kind) => {
-    const { stdout } = await run(helm!, [
-      'lint',
-      '--strict',
-      chart,
-      ...VERSION,
-      '-f',
-      join(chart, `ci/${kind}-values.yaml`),
-    ]);
-    expect(stdout).toContain('0 chart(s) failed');
+    expect(await lint(kind)).toContain('0 chart(s) failed');
   });
 
-  test.skipIf(!kubeconform || !schemas)(
-    'every object fits the schemas of Kubernetes, KEDA and the Prometheus operator, strictly',
-    async () => {
-      const locations = [
-        '{{.NormalizedKubernetesVersion}}-standalone{{.StrictSuffix}}/{{.ResourceKind}}{{.KindSuffix}}.json',
-        'crds{{.StrictSuffix}}/{{.Group}}/{{.ResourceKind}}_{{.ResourceAPIVersion}}.json',
-      ];
-      const where = locations.flatMap((location) => ['-schema-location', `${schemas}/${location}`]);
-      const files = kinds.map((kind) => join(folder, `${kind}.yaml`));
-      const { stdout } = await run(kubeconform!, [
-        '-strict',
-        '-summary',
-        '-output',
-        'json',
-        '-kubernetes-version',
-        '1.34.0',
-        ...where,
-        ...files,
-      ]);
-      const { summary } = JSON.parse(stdout) as { summary: Record<string, number> };
-      expect(summary).toMatchObject({ invalid: 0, errors: 0, skipped: 0 });
-      expect(summary.valid).toBe(all().length);
-    },
-  );
+  describe.skipIf(!schemas)('every object', () => {
+    const check: Check = (object) => schemas!(object);
+
+    test.each(kinds)('%s: fits the schemas of Kubernetes, KEDA and the Prometheus operator, strictly', (kind) => {
+      expect(objects(kind).flatMap(check)).toEqual([]);
+    });
+
+    test('of every kind would be found out with a field that nobody knows, or a value of another type', () => {
+      const one = new Map(objects().map((object) => [object.kind, object]));
+      expect([...one.keys()].toSorted()).toEqual(KINDS);
+      for (const object of one.values()) {
+        expect(check({ ...object, unknown: 1 } as Rendered).join(), object.kind).toMatch(
+          /additional properties.*unknown/,
+        );
+        expect(check({ ...object, apiVersion: 'v0' }).join()).toMatch(/no schema of v0/);
+        expect(check({ ...object, metadata: 7 } as unknown as Rendered).join(), object.kind).toMatch(/must be object/);
+        if (!object.spec) continue;
+        expect(check({ ...object, spec: { ...object.spec, unknown: 1 } } as Rendered).join()).toMatch(/unknown/);
+        expect(check({ ...object, spec: 7 } as unknown as Rendered).join(), object.kind).toMatch(/must be object/);
+      }
+    });
+  });
 
   describe('says what the code says', () => {
     const environmentOf = (container: Container) =>
@@ -124,7 +86,7 @@ describe.skipIf(!helm)('the chart', () => {
       );
 
     test.each(kinds)('%s: variables are known to the service that gets them, with values that it takes', (kind) => {
-      const containers = podsOf(rendered.get(kind)!).flatMap(({ pod }) => pod.containers);
+      const containers = podsOf(objects(kind)).flatMap(({ pod }) => pod.containers);
       const ours = containers.filter(({ name }) => isService(name) || name === 'provision');
       expect(ours.length).toBeGreaterThanOrEqual(SERVICES.length);
       for (const container of ours)
@@ -133,7 +95,7 @@ describe.skipIf(!helm)('the chart', () => {
 
     test('a service is chosen by its name, and other commands are the command line’s', () => {
       const commands = createProgram(() => {}).commands.map((command) => command.name());
-      for (const { pod } of podsOf(all()))
+      for (const { pod } of podsOf(objects()))
         for (const { name, image, args, command } of pod.containers) {
           if (!image.startsWith('tutti:')) continue;
           if (command) expect(existsSync(join(repositoryRoot, command[1]!.replace('/tutti/', '')))).toBe(true);
@@ -143,7 +105,7 @@ describe.skipIf(!helm)('the chart', () => {
     });
 
     test('ports are those that the variables name, and probes ask what is served there', () => {
-      for (const { pod } of podsOf(all()))
+      for (const { pod } of podsOf(objects()))
         for (const container of pod.containers.filter(({ name }) => isService(name))) {
           const env = environmentOf(container);
           const ports = Object.fromEntries(
@@ -159,20 +121,11 @@ describe.skipIf(!helm)('the chart', () => {
         }
     });
 
-    test('metrics that autoscalers and alerts ask for are told', () => {
-      const names = metricNames();
-      const queries = JSON.stringify(all().filter(({ kind }) => ['ScaledObject', 'PrometheusRule'].includes(kind)));
-      const asked = [...queries.matchAll(/\b(tutti_[a-z_]+)\{/g)].map((match) => match[1]!);
-      expect(asked).toContain('tutti_planner_lag');
-      expect(asked).toContain('tutti_requests_in_flight');
-      expect(asked.filter((name) => !names.has(name))).toEqual([]);
-    });
-
     test('images are those that are proven, in the version of the chart', () => {
       const { appVersion } = parse(readFileSync(join(chart, 'Chart.yaml'), 'utf8')) as { appVersion: string };
       const { version } = JSON.parse(readFileSync(join(repositoryRoot, 'package.json'), 'utf8')) as { version: string };
       expect(appVersion).toBe(version);
-      for (const { pod } of podsOf(all()))
+      for (const { pod } of podsOf(objects()))
         for (const { image } of pod.containers) expect(Object.values(IMAGES)).toContain(image);
     });
   });
@@ -206,7 +159,7 @@ describe.skipIf(!helm)('the chart', () => {
   });
 
   test('no container is root, may become it, or writes to its image; no token of Kubernetes is given', () => {
-    for (const { name, pod } of podsOf(all())) {
+    for (const { name, pod } of podsOf(objects())) {
       expect(pod.automountServiceAccountToken, name).toBe(false);
       expect(pod.securityContext, name).toMatchObject({
         runAsNonRoot: true,
@@ -222,101 +175,9 @@ describe.skipIf(!helm)('the chart', () => {
   });
 
   test('what is secret comes from Secrets', () => {
-    for (const { name, pod } of podsOf(all()))
+    for (const { name, pod } of podsOf(objects()))
       for (const { env = [] } of pod.containers)
         for (const variable of env.filter((each) => SECRET_NAME.test(each.name)))
           expect(variable.valueFrom?.secretKeyRef, `${name} ${variable.name}`).toBeDefined();
-  });
-
-  describe('network policies', () => {
-    const policies = (kind: string) => of(kind, 'NetworkPolicy');
-    const selects = (policy: Rendered, labels: Record<string, string>) => {
-      const { matchLabels = {}, matchExpressions = [] } = policy.spec.podSelector;
-      const fits = ({ key, values }: { key: string; values: string[] }) => values.includes(labels[key] ?? '');
-      return Object.entries(matchLabels).every(([key, value]) => labels[key] === value) && matchExpressions.every(fits);
-    };
-    const labelsOf = (kind: string, component: string) =>
-      [...of(kind, 'Deployment'), ...of(kind, 'StatefulSet')].find(
-        ({ metadata }) => metadata.name === `tutti-${component}`,
-      )!.spec.template.metadata.labels;
-    /** Ports that a component may speak to, DNS left out. */
-    const reaches = (kind: string, component: string) =>
-      policies(kind)
-        .filter((policy) => selects(policy, labelsOf(kind, component)))
-        .flatMap(({ spec }) => spec.egress ?? [])
-        .flatMap(({ ports }): (number | string)[] => ports?.map(({ port }) => port) ?? ['world'])
-        .filter((port) => port !== 53)
-        .toSorted();
-
-    test('nothing may speak or be spoken to by default', () => {
-      for (const kind of ['default', 'ha', 'no-keda']) {
-        const deny = policies(kind).find(({ metadata }) => metadata.name === 'tutti-deny')!;
-        expect(deny.spec.policyTypes).toEqual(['Ingress', 'Egress']);
-        expect(deny.spec.ingress).toBeUndefined();
-        for (const { object } of podsOf(rendered.get(kind)!)) {
-          const labels = object.kind === 'Pod' ? object.metadata.labels : object.spec.template.metadata.labels;
-          expect(selects(deny, labels), object.metadata.name).toBe(true);
-        }
-      }
-      expect(policies('minimal')).toEqual([]);
-    });
-
-    test('services speak to the bus alone, but for memory with its store, and models and tools with the world', () => {
-      for (const name of SERVICES) {
-        const more = name === 'memory' ? [27017] : ['router', 'tools'].includes(name) ? ['world'] : [];
-        expect(reaches('default', name), name).toEqual([4222, ...more].toSorted());
-        expect(reaches('ha', name), name).toEqual([4222, 4318, ...more].toSorted());
-      }
-      expect(reaches('default', 'nats')).toEqual([]);
-      expect(reaches('ha', 'nats')).toEqual([6222]);
-      expect(reaches('default', 'mongodb')).toEqual([]);
-    });
-
-    test('the bus hears services and its job alone; the store hears memory', () => {
-      const ingress = (name: string) =>
-        policies('default').find(({ metadata }) => metadata.name === name)!.spec.ingress!;
-      const [bus] = ingress('tutti-nats');
-      const on = (labels: Record<string, string>) =>
-        Object.entries(bus!.from![0]!.podSelector.matchLabels).every(([key, value]) => labels[key] === value);
-      for (const { object } of podsOf(rendered.get('default')!)) {
-        if (object.kind === 'Pod') continue;
-        const labels = object.spec.template.metadata.labels;
-        const component = labels['app.kubernetes.io/component']!;
-        expect(on(labels), component).toBe(isService(component) || component === 'provision');
-      }
-      const [store] = ingress('tutti-mongodb');
-      expect(store!.from![0]!.podSelector.matchLabels['app.kubernetes.io/component']).toBe('memory');
-    });
-  });
-
-  test('provisioning comes before services on a bus of one’s own, and as a job beside the chart’s own bus', async () => {
-    const job = (kind: string) =>
-      of(kind, 'Job').find(({ spec }) => spec.template.spec.containers[0]!.name === 'provision')!;
-    expect(job('minimal').metadata.annotations!['helm.sh/hook']).toContain('pre-install');
-    expect(job('default').metadata.annotations).toBeUndefined();
-    const upgrade = parseAllDocuments(await template('--is-upgrade')).map(
-      (document) => document.toJS() as Rendered | null,
-    );
-    const again = upgrade.find((object) => object?.metadata.name === 'tutti-provision')!;
-    expect(again.metadata.annotations!['helm.sh/hook']).toContain('pre-upgrade');
-  });
-
-  test('a bundle from values is mounted where its files were', () => {
-    const map = of('ha', 'ConfigMap').find(({ metadata }) => metadata.name === 'tutti-bundle')!;
-    const tools = of('ha', 'Deployment').find(({ metadata }) => metadata.name === 'tutti-tools')!.spec.template.spec;
-    const { items } = tools.volumes!.find(({ name }) => name === 'bundle')!.configMap!;
-    expect(items!.map(({ path }) => path).toSorted()).toEqual(['agents/greeter.yaml', 'tutti.yaml']);
-    for (const { key } of items!) expect(map.data![key]).toMatch(/\S/);
-  });
-
-  test('values that would not work are refused, with what to do', async () => {
-    expect(await fails('--set', 'plannr.replicas=3')).toMatch(/plannr/);
-    expect(await fails('--set', 'partitions=0')).toMatch(/partitions/);
-    expect(await fails('--set', 'nats.replicas=2')).toMatch(/nats.*replicas|replicas/s);
-    expect(await fails('--set', 'mongodb.enabled=false')).toMatch(/memory.replicas=1/);
-    expect(await fails('--set', 'planner.replicas=17')).toMatch(/as many planners as partitions/);
-    expect(await fails('--set', 'tools.autoscaling.kind=keda')).toMatch(/prometheusUrl/);
-    expect(await fails('--set', 'nats.enabled=false')).toMatch(/nats\.url/);
-    expect(await fails('--set', 'auth.open=true,auth.existingSecret=x')).toMatch(/contradict/);
   });
 });

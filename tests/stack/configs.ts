@@ -5,10 +5,9 @@ import { memoryService } from '@tutti/memory';
 import { plannerService } from '@tutti/planner';
 import { retrieverService } from '@tutti/retriever';
 import { routerService } from '@tutti/router';
-import { createMetrics, parseConfig, RuntimeConfig, type ServiceDefinition } from '@tutti/runtime';
+import { METRIC, parseConfig, RuntimeConfig, type ServiceDefinition } from '@tutti/runtime';
 import { toolsService } from '@tutti/tools';
-import { countRequests } from '../../libs/runtime/src/request-metrics.ts';
-import { PlannerMetrics } from '../../services/planner/shell/planner-metrics.ts';
+import { prometheusLabel, prometheusName } from '../../libs/runtime/src/metric-names.ts';
 
 const DEFINITIONS = {
   gateway: gatewayService,
@@ -49,10 +48,7 @@ export function problemsOf(name: ServiceName | 'provision', env: Record<string, 
   return [...unknown.map((variable) => `${name} knows no ${variable}`), ...wrong];
 }
 
-/** Names of what services tell at /metrics, as autoscalers and alerts ask for them. */
-export function metricNames(): Set<string> {
-  const metrics = createMetrics();
-  countRequests(metrics, ['execute'], { inFlight: () => 0, inFlightMax: 1 });
-  new PlannerMetrics(metrics, () => []);
-  return new Set([...metrics.text().matchAll(/^# TYPE (\S+)/gm)].map((match) => match[1]!));
+/** Names of what services tell at /metrics, and by which labels. That each is really told is the matter of tests/tidy. */
+export function metricLabels(): Map<string, readonly string[]> {
+  return new Map(Object.values(METRIC).map((spec) => [prometheusName(spec), spec.labels.map(prometheusLabel)]));
 }

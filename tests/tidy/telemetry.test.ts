@@ -83,7 +83,7 @@ describe('names in traces and metrics', () => {
   });
 
   test('of metrics in the example of alerts are those that there are', () => {
-    const rules = readFileSync(join(root, 'docs/prometheus-rules.yaml'), 'utf8');
+    const rules = readFileSync(join(root, 'deploy/helm/tutti/prometheus-rules.yaml'), 'utf8');
     const known = new Set(specs.flatMap((spec) => [prometheusName(spec), ...spec.labels.map(prometheusLabel)]));
     const named = [...rules.matchAll(/\b((?:tutti|gen_ai|http_server|process|nodejs)_[a-z0-9_]+)/g)].map(
       (match) => match[1]!,

@@ -11,7 +11,7 @@ import { startStack } from '../e2e/stack.ts';
 import { findJaeger, type Jaeger, startJaeger } from './jaeger.ts';
 import { drawTrace } from './picture.ts';
 import {
-  missingIn,
+  faultsIn,
   parked,
   plannerKilled,
   SCENARIO_ENV,
@@ -45,8 +45,7 @@ async function check(jaeger: Jaeger): Promise<number> {
     await warmUp(stack);
     for (const scenario of [undisturbed, plannerKilled, parked] satisfies Scenario[]) {
       const seen = await scenario(stack, jaeger.trace);
-      const missing = missingIn(seen).map((what) => `missing: ${what}`);
-      const problems = [...seen.problems, ...missing, ...(await findable(jaeger, seen))];
+      const problems = [...faultsIn(seen), ...(await findable(jaeger, seen))];
       wrong += problems.length;
       print(seen, problems);
       const stored = (await jaeger.trace(seen.traceId)).length;

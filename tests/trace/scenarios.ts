@@ -10,6 +10,7 @@ import { client } from '../e2e/client.ts';
 import type { Stack } from '../e2e/stack.ts';
 import type { Span } from './spans.ts';
 import { distinct, type Judged, judge, shapeOf, treeOf } from './tree.ts';
+import { TRIP_SHAPE } from './trip-shape.ts';
 
 export const GOAL = 'Plan a business trip to Tokyo from 12 to 16 May 2027 and book the flights';
 /** For the environment of the stack that the scenarios run on. */
@@ -152,4 +153,17 @@ export function missingIn({ spans }: Seen): string[] {
   return wanted
     .filter(([name, attributes]) => !has(name, attributes))
     .map(([name, attributes]) => `${name} ${JSON.stringify(attributes)}`);
+}
+
+/** What is wrong with a trace of these; nothing where all is as it should be. */
+export function faultsIn(seen: Seen): string[] {
+  const missing = missingIn(seen).map((what) => `missing: ${what}`);
+  // Whoever is killed may leave more, such as steps that failed.
+  if (seen.name === 'planner killed') return [...seen.problems, ...missing];
+  const odd = TRIP_SHAPE.findIndex((line, i) => seen.shape[i] !== line);
+  const at = odd >= 0 ? odd : TRIP_SHAPE.length;
+  if (odd < 0 && seen.shape.length === at) return [...seen.problems, ...missing];
+  const told = (line: string | undefined) => (line === undefined ? 'nothing more' : `"${line.trim()}"`);
+  const shape = `line ${at + 1} of trip-shape.ts is ${told(TRIP_SHAPE[at])}, and the trip has ${told(seen.shape[at])}`;
+  return [...seen.problems, ...missing, shape];
 }

@@ -90,6 +90,10 @@ export function judge(spans: readonly Span[], skewMs = 5): Judged {
   if (new Set(spans.map(({ traceId }) => traceId)).size > 1) problems.push('spans of several traces');
   const roots = spans.filter(({ parentSpanId }) => parentSpanId === undefined);
   if (roots.length !== 1) problems.push(`${roots.length} roots: ${roots.map(({ name }) => name).join(', ')}`);
+  // The same work, asked again: the first answer counts, and the other may come when the run is over.
+  const asked = Map.groupBy(spans, (span) => span.attributes[ATTR.messagingMessage]);
+  const isRepeated = ({ attributes: { [ATTR.messagingMessage]: id } }: Span) =>
+    id !== undefined && asked.get(id)!.length > 1;
   let edges = 0;
   let overBus = 0;
   for (const span of spans) {
@@ -103,7 +107,7 @@ export function judge(spans: readonly Span[], skewMs = 5): Judged {
       problems.push(`nobody knows "${span.name}" (below "${parent?.name ?? 'nothing'}")`);
       continue;
     }
-    problems.push(...judgeEdge(span, parent, edge, skewMs));
+    problems.push(...judgeEdge(span, parent, edge, isRepeated(span) ? Number.POSITIVE_INFINITY : skewMs, skewMs));
     if (!parent) continue;
     edges++;
     if (edge.bus) overBus++;
@@ -111,7 +115,14 @@ export function judge(spans: readonly Span[], skewMs = 5): Judged {
   return { problems, edges, overBus };
 }
 
-function judgeEdge(span: Span, parent: Span | null, { parents, service }: Edge, skewMs: number): string[] {
+/** `lateMs`: by how much it may end after its parent. */
+function judgeEdge(
+  span: Span,
+  parent: Span | null,
+  { parents, service }: Edge,
+  lateMs: number,
+  skewMs: number,
+): string[] {
   const problems: string[] = [];
   const where = `"${span.name}" below "${parent?.name ?? 'nothing'}"`;
   if (!parents.some((one) => (one === null ? parent === null : parent !== null && one.test(parent.name))))
@@ -121,7 +132,7 @@ function judgeEdge(span: Span, parent: Span | null, { parents, service }: Edge, 
   if (!parent) return problems;
   if (span.startedAt < parent.startedAt - skewMs) problems.push(`${where}: it begins before its parent`);
   // A request ends when the run is accepted: the run is still to come.
-  if (!parent.name.startsWith('POST ') && span.endedAt > parent.endedAt + skewMs)
+  if (!parent.name.startsWith('POST ') && span.endedAt > parent.endedAt + lateMs)
     problems.push(`${where}: it ends ${Math.round(span.endedAt - parent.endedAt)} ms after its parent`);
   const own = span.attributes[ATTR.run];
   const above = parent.attributes[ATTR.run];

@@ -308,7 +308,7 @@ function operatorCommands(program: Command, exit: (code: number) => void): void 
     .argument('<dir>', 'folder of a bundle')
     .action(async (dir: string) => {
       const { bundleValuesCommand } = await import('./commands/bundle-values.ts');
-      exit(bundleValuesCommand(dir));
+      exit(await bundleValuesCommand(dir));
     });
 }
 

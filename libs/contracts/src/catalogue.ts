@@ -1,4 +1,4 @@
-/** The catalogue: every subject, stream, bucket and verb, in one place. Permissions, provisioning and clients are derived from it. */
+/** The catalogue: every subject, stream, bucket and verb, in one place. Provisioning, clients and what autoscalers ask for go by it. */
 import type { z } from 'zod';
 import { UsageBody, UsageResult } from './budget.ts';
 import { ReadBody, ReadResult } from './owner.ts';

@@ -93,7 +93,7 @@ capabilities: { drop: [ALL] }
 
 {{/* Whether the bundle comes from a ConfigMap. */}}
 {{- define "tutti.bundleMounted" -}}
-{{- if or .Values.bundle.files .Values.bundle.existingConfigMap -}}true{{- end -}}
+{{- if or .Values.bundle.files .Values.bundle.binaryFiles .Values.bundle.existingConfigMap -}}true{{- end -}}
 {{- end -}}
 
 {{/* Beside the repository's own packages, so that servers of the bundle find theirs. */}}
@@ -101,14 +101,19 @@ capabilities: { drop: [ALL] }
 {{- if include "tutti.bundleMounted" . -}}/tutti/bundle{{- else -}}{{ .Values.bundle.path }}{{- end -}}
 {{- end -}}
 
+{{/* Of a file, in the ConfigMap: paths may have what keys may not, and no two have the same. */}}
+{{- define "tutti.bundleKey" -}}
+{{- printf "%s.%s" (sha256sum . | trunc 8) (regexReplaceAll "[^-._a-zA-Z0-9]" . "_" | trunc 200) -}}
+{{- end -}}
+
 {{- define "tutti.bundleVolume" -}}
 - name: bundle
   configMap:
     name: {{ include "tutti.bundleConfigMap" . }}
-    {{- if .Values.bundle.files }}
+    {{- if or .Values.bundle.files .Values.bundle.binaryFiles }}
     items:
-      {{- range $path, $_ := .Values.bundle.files }}
-      - { key: {{ $path | replace "/" "__" | quote }}, path: {{ $path | quote }} }
+      {{- range $path := concat (keys .Values.bundle.files) (keys .Values.bundle.binaryFiles) | sortAlpha }}
+      - { key: {{ include "tutti.bundleKey" $path | quote }}, path: {{ $path | quote }} }
       {{- end }}
     {{- else if .Values.bundle.items }}
     items: {{ toYaml .Values.bundle.items | nindent 6 }}
@@ -121,6 +126,12 @@ capabilities: { drop: [ALL] }
 {{- end -}}
 {{- if and .Values.auth.open .Values.auth.existingSecret -}}
 {{- fail "auth.open and auth.existingSecret contradict each other" -}}
+{{- end -}}
+{{- $bytes := 0 -}}
+{{- range $text := values .Values.bundle.files }}{{ $bytes = add $bytes (len $text) }}{{ end -}}
+{{- range $base64 := values .Values.bundle.binaryFiles }}{{ $bytes = add $bytes (div (mul (len $base64) 3) 4) }}{{ end -}}
+{{- if gt $bytes 1000000 -}}
+{{- fail (printf "bundle.files have %d bytes, and a ConfigMap holds 1 MiB: build an image with the bundle (bundle.path), or ingest its documents on their own" $bytes) -}}
 {{- end -}}
 {{- range $name := splitList " " (include "tutti.services" .) -}}
 {{- $v := include "tutti.valuesOf" (list $ $name) | fromYaml -}}
@@ -157,4 +168,13 @@ resources: { requests: { storage: {{ .size }} } }
 {{- if not .Values.auth.open }}
 - { name: TUTTI_API_KEY, valueFrom: { secretKeyRef: { name: {{ include "tutti.authSecret" . }}, key: TUTTI_API_KEY } } }
 {{- end }}
+{{- end -}}
+
+{{/* A query about this release's pods alone: each metric gets their selector. Called with (list $ "sum(tutti_planner_lag)"). */}}
+{{- define "tutti.ofPods" -}}
+{{- $root := index . 0 -}}
+{{- $metric := "\\b((?:tutti|gen_ai_client|gen_ai_execute|http_server|nodejs|process)_[a-z0-9_]+)" -}}
+{{- $of := printf "namespace=%q, pod=~%q" $root.Release.Namespace (printf "%s-.*" (include "tutti.name" $root)) -}}
+{{- $some := regexReplaceAll (printf "%s\\{" $metric) (index . 1) (printf "${1}{%s, " $of) -}}
+{{- regexReplaceAll (printf "%s([^{a-z0-9_]|$)" $metric) $some (printf "${1}{%s}${2}" $of) -}}
 {{- end -}}

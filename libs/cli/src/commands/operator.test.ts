@@ -1,6 +1,10 @@
 /** What operators run: provisioning a bus, and a bundle as values of the chart. */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { startTestNats, type TestNats } from '@tutti/testkit';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { startTutti } from '../test-support/tutti.ts';
 
@@ -38,4 +42,43 @@ test('bundle-values are the files of a good bundle, and nothing of one with mist
   );
   const wrong = await tutti(['bundle-values', 'libs/cli']);
   expect([wrong.code, wrong.output]).toEqual([1, '']);
+});
+
+describe('bundle-values of a bundle of one’s own', () => {
+  let dir: string;
+  beforeEach(() => {
+    dir = mkdtempSync(join(tmpdir(), 'tutti-bundle-'));
+    for (const folder of ['agents', 'servers', '.git', 'node_modules']) mkdirSync(join(dir, folder));
+    writeFileSync(join(dir, 'tutti.yaml'), 'name: own\n');
+    writeFileSync(join(dir, 'agents/own.yaml'), 'description: Own.\ninstructions: Greet.\n');
+    for (const folder of ['.git', 'node_modules']) writeFileSync(join(dir, folder, 'left-out'), 'x');
+  });
+  afterEach(() => rmSync(dir, { recursive: true }));
+
+  test('takes files that are no text in base64, and leaves out what is hidden or installed', async () => {
+    const bytes = Buffer.from([137, 80, 78, 71, 0, 255]);
+    writeFileSync(join(dir, 'servers/logo.png'), bytes);
+    const { code, output } = await tutti(['bundle-values', dir]);
+    expect(code).toBe(0);
+    expect(parse(output)).toEqual({
+      bundle: {
+        enabled: true,
+        files: { 'tutti.yaml': 'name: own\n', 'agents/own.yaml': 'description: Own.\ninstructions: Greet.\n' },
+        binaryFiles: { 'servers/logo.png': bytes.toString('base64') },
+      },
+    });
+  });
+
+  test('refuses what a ConfigMap, or Helm’s own Secret, does not hold, and says what to do', async () => {
+    writeFileSync(join(dir, 'servers/large.txt'), 'x'.repeat(900_001));
+    const large = await tutti(['bundle-values', dir]);
+    expect([large.code, large.output]).toEqual([1, '']);
+    expect(large.errors).toMatch(/ConfigMap holds 900000.*bundle\.path/s);
+    rmSync(join(dir, 'servers/large.txt'));
+    // Twice in a release, and not to be compressed.
+    writeFileSync(join(dir, 'servers/noise.bin'), randomBytes(500_000));
+    const noise = await tutti(['bundle-values', dir]);
+    expect([noise.code, noise.output]).toEqual([1, '']);
+    expect(noise.errors).toMatch(/Helm could not keep a release/);
+  });
 });
