@@ -1,4 +1,5 @@
 /** One call asked for by two runs (a fork goes on with its original's calls), and calls that nobody wants any more. In virtual time. */
+import { subjects } from '@tutti/contracts';
 import { type MemoryBus, MemoryServer, noFaults, VirtualTime } from '@tutti/testkit';
 import { describe, expect, test } from 'vitest';
 import { createCaller } from './caller.ts';
@@ -80,6 +81,29 @@ describe('a call that two runs ask for', () => {
     ask('a');
     expect(() => ask('a')).toThrow(/under way/);
   });
+});
+
+test('work beside some that does not stop is joined when it is asked for again, also when the other is over', async () => {
+  const { server, planner, pass, seen } = await world(60_000);
+  const bus = server.connect(planner);
+  const ask = (nonce: number) => {
+    const item = { callId: 'call_1', nonce, tenant: 'default', run: 'a', session: 's', deadlineAt: 0, leftMs: 600_000, body };
+    const data = new TextEncoder().encode(JSON.stringify({ v: 1, items: [item] }));
+    bus.publish(subjects.request('memory', 'recall'), data, { reply: 'answers' });
+  };
+  ask(1);
+  await pass(100);
+  const cancel = { v: 1, callIds: ['call_1'], run: 'a' };
+  bus.publish(subjects.cancel('memory'), new TextEncoder().encode(JSON.stringify(cancel)));
+  await pass(100);
+  ask(2);
+  await pass(100);
+  expect(seen.begun).toBe(2);
+  // the first one has had its time to stop
+  await pass(5_000);
+  ask(2);
+  await pass(100);
+  expect(seen.begun).toBe(2);
 });
 
 test('a call that was cancelled is not sent again, however silent it is', async () => {

@@ -101,10 +101,12 @@ export function createReceiver(options: {
 
   function takeItem(verb: VerbName, item: RequestItem, reply: string): void {
     const key = `${item.tenant}/${item.callId}`;
-    const same = active.get(key);
     // The same work, asked again. With another body (an approval was added) it is other work under the same id.
-    // Work that was told to stop may never do so: it is not waited for.
-    if (same && !same.aborted && isSame(same.item, item)) {
+    // Work that was told to stop may never do so: it is not waited for, and what came after it stands beside it.
+    const beside = `${key}/${item.nonce}`;
+    for (const place of [key, beside]) {
+      const same = active.get(place);
+      if (!same || same.aborted || !isSame(same.item, item)) continue;
       counts.get(verb)!.repeated.inc();
       return same.asked(item, reply);
     }
@@ -120,7 +122,9 @@ export function createReceiver(options: {
       counts.get(verb)!.refused.inc();
       return refuse(item, reply, error.toInfo());
     }
-    const place = same ? `${key}/${item.nonce}` : key;
+    let place = active.has(key) ? beside : key;
+    // Nonces are each asker's own.
+    while (active.has(place)) place += '/';
     const span = telemetry.span(spans.get(verb)!.name, {
       kind: 'consumer',
       parent: item.traceparent,

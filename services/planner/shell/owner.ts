@@ -319,7 +319,7 @@ export class PartitionOwner {
     this.#telemetry.arrived(this.#state, inputs);
     const decider = new Decider(this.#state, this.#environment());
     const { at: _at, ...head } = this.#head();
-    const parkedIn = this.#state.parked.size > 0 ? new Map(this.#state.parkedIn) : NONE;
+    const parkedIn = sequencesOf(inputs, this.#state);
     const decided = this.#decideAll(decider, inputs);
     const batches = toBatches(decided, { ...head, at: decider.now }, this.#context.bus.payloadBytesMax);
     if (batches.length > 0) await this.#append(batches);
@@ -522,4 +522,13 @@ export class PartitionOwner {
 
 /** Room for what is around the runs in a message of parked ones. */
 const ENVELOPE_BYTES = 4_096;
-const NONE = new Map<number, number>();
+
+/** Where those that come back in this round were parked: the rest, however many, is not looked at. */
+function sequencesOf(inputs: Input[], state: PartitionState): Set<number> {
+  const sequences = new Set<number>();
+  for (const input of inputs) {
+    const parked = input.kind === 'unparked' ? state.parked.get(input.run) : undefined;
+    if (parked) sequences.add(parked.sequence);
+  }
+  return sequences;
+}

@@ -96,9 +96,9 @@ export class Parking {
     return inputs;
   }
 
-  /** Messages in which no run is parked any more. */
-  remove(before: Map<number, number>, state: PartitionState): void {
-    for (const sequence of before.keys()) {
+  /** Those of these messages in which no run is parked any more. */
+  remove(sequences: Set<number>, state: PartitionState): void {
+    for (const sequence of sequences) {
       if (state.parkedIn.has(sequence)) continue;
       // What is left behind by a fault is purged at a checkpoint.
       this.#store
