@@ -123,6 +123,10 @@ test('how far a worker is reaches whoever watches the run', async () => {
     finish = () => bus.publish(reply!, encode({ result: { done: true } }));
   });
   try {
+    // The source has to know of it before an agent can.
+    await until('the worker', async () =>
+      JSON.stringify(await desk.api.call('GET', '/v1/tools?fresh=true')).includes('"work"'),
+    );
     const { id } = await start(['work', {}]);
     const events = await fetch(`${desk.url}/v1/runs/${id}/events`);
     let text = '';

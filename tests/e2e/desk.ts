@@ -132,6 +132,7 @@ function deskBundle(shopUrl: string): object {
   });
 }
 
+const SCRIPT = /\[\[.*\]/;
 type Step = [tool: string, args: object] | 'fail' | 'hang';
 interface Asked {
   messages: { role: string; content: string | null; tool_calls?: unknown[] }[];
@@ -140,8 +141,9 @@ interface Asked {
 
 /** Undefined: it has answered by itself, or never will. */
 function answer({ messages, stream }: Asked, response: ServerResponse): object | undefined {
-  const from = messages.findLastIndex(({ role }) => role === 'user');
-  const script = JSON.parse(/\[\[.*\]/.exec(messages[from]!.content ?? '')![0]) as Step[];
+  // The goal; the router asks again in words of its own where it does not like an answer.
+  const from = messages.findLastIndex(({ role, content }) => role === 'user' && SCRIPT.test(content ?? ''));
+  const script = JSON.parse(SCRIPT.exec(messages[from]!.content!)![0]) as Step[];
   const made = messages.slice(from).filter(({ tool_calls }) => tool_calls?.length).length;
   const step = script[made];
   if (step === 'hang') return undefined;
