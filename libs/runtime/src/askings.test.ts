@@ -87,7 +87,16 @@ test('work beside some that does not stop is joined when it is asked for again, 
   const { server, planner, pass, seen } = await world(60_000);
   const bus = server.connect(planner);
   const ask = (nonce: number) => {
-    const item = { callId: 'call_1', nonce, tenant: 'default', run: 'a', session: 's', deadlineAt: 0, leftMs: 600_000, body };
+    const item = {
+      callId: 'call_1',
+      nonce,
+      tenant: 'default',
+      run: 'a',
+      session: 's',
+      deadlineAt: 0,
+      leftMs: 600_000,
+      body,
+    };
     const data = new TextEncoder().encode(JSON.stringify({ v: 1, items: [item] }));
     bus.publish(subjects.request('memory', 'recall'), data, { reply: 'answers' });
   };
