@@ -12,9 +12,9 @@ export type PastInput =
   /** `due`: what rang. */
   | { kind: 'tick'; due: { kind: 'sleep' | 'question'; id: string } };
 
-/** Failures that nothing in the journal leads to: a clock, a neighbour in the session, or a fault of Tutti brought them. */
+/** Failures that nothing in the journal leads to: a clock, a neighbour in the session, or a fault of Tutti brought them. So does an effect of which nobody knows. */
 const OUTSIDE =
-  /^the run took longer than wallTimeMs|^calling a tool failed: it is not known whether|^Tutti could not go on|^the state of this waiting run was lost|^cannot fork:/;
+  /^the run took longer than wallTimeMs|^Tutti could not go on|^the state of this waiting run was lost|^cannot fork:/;
 
 /** How many of the entries the run itself led to: what ends a run from outside is no decision of its bundle. */
 export function ownLength(entries: RunEntry[]): number {
@@ -23,7 +23,8 @@ export function ownLength(entries: RunEntry[]): number {
   const fromOutside =
     last.type === 'run.cancelled' ||
     last.type === 'run.cancelling' ||
-    (last.type === 'run.failed' && (refused || OUTSIDE.test(last.error.message)));
+    (last.type === 'run.failed' &&
+      (refused || last.error.code === 'effect_unknown' || OUTSIDE.test(last.error.message)));
   let length = entries.length;
   if (fromOutside) while (isEnding(entries[length - 1]!)) length--;
   return length;

@@ -68,11 +68,14 @@ describe('a run that ends early', () => {
     cancel();
     expect(offers()).toMatchObject([{ callId: first, uncertain: true }]);
   });
-  test('ends when nobody can tell whether a call happened, offers it as uncertain, and bars it', () => {
+  test.each([
+    'it is not known whether book took effect',
+    'an attempt at book may have taken effect, and its arguments do not fit the tool any more',
+  ])('ends when nobody can tell whether a call happened (%s), offers it as uncertain, and bars it', (message) => {
     const { spec, run, first, second, offers } = acting();
     spec.does(run, 'look');
     spec.result(run, second, booked(2));
-    const error = { code: 'effect_unknown', message: 'it is not known whether book took effect', retryable: false };
+    const error = { code: 'effect_unknown', message, retryable: false };
     const { forgotten } = spec.take({ kind: 'result', run, callId: first, outcome: { ok: false, error } } as never);
     expect(spec.end(run)).toMatchObject({ status: 'failed', error: { code: 'effect_unknown' } });
     expect(offers()).toMatchObject([
